@@ -1,0 +1,19 @@
+"""How an answer is found in a text and when two answers are the same: the seam to `ponder.verifiers`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+__all__ = ["AnswerFormat"]
+
+
+class AnswerFormat(Protocol):
+    """Finds answers and compares them."""
+
+    def extract(self, text: str) -> str | None:
+        """The final answer that `text` gives, or None if it gives none."""
+        ...
+
+    async def same(self, left: str, right: str) -> bool:
+        """True when both mean the same; symmetric. Undecided within the time limit counts as different."""
+        ...

@@ -1,0 +1,168 @@
+"""The seam between the engine and a model: one method, plain data in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from ponder.core.problem import Message
+
+__all__ = [
+    "Backend",
+    "Capability",
+    "Choice",
+    "Completion",
+    "Finish",
+    "Price",
+    "Progress",
+    "Request",
+    "Usage",
+]
+
+Finish = Literal["stop", "length", "boundary"]
+"""Why a model stopped: by itself, at `max_tokens`, or at one of the request's `stop` strings."""
+
+
+class Capability(StrEnum):
+    """What a backend may be able to do; strategies name the ones they need."""
+
+    SAMPLE = "sample"  # complete a chat
+    CONTINUE = "continue"  # go on from partial assistant text (`Request.prefix`)
+    LOGPROBS = "logprobs"  # report log-probabilities
+    CANCEL = "cancel"  # stop the work when the caller cancels, and charge no more than was produced
+    SEED = "seed"  # the same seed gives the same text
+    N = "n"  # several completions of one prompt in one call, the prompt charged once
+    THINKING_BUDGET = "thinking-budget"  # limit hidden reasoning tokens
+    SCHEMA = "schema"  # force the output into a JSON schema
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars per million tokens, and where the figures come from."""
+
+    prompt: float
+    cached_prompt: float
+    output: float
+    source: str
+
+    def cost(self, prompt_tokens: int, cached_tokens: int, output_tokens: int) -> float:
+        """Dollars for one call; `prompt_tokens` includes `cached_tokens`."""
+        fresh = prompt_tokens - cached_tokens
+        return (fresh * self.prompt + cached_tokens * self.cached_prompt + output_tokens * self.output) / 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call to a model.
+
+    `prefix` is assistant text that already stands and is to be continued. `branches` names the branch behind each
+    of the `n` choices, so that a backend may keep state (a KV cache slot) for it. `stream` asks the backend to report
+    `Progress` while it works, because the caller may cancel or shows it live. `logprobs` is how many alternatives
+    to report for the first token; 0 reports none.
+    """
+
+    messages: tuple[Message, ...]
+    prefix: str = ""
+    n: int = 1
+    max_tokens: int = 1024
+    temperature: float = 0.7
+    top_p: float = 0.95
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    logprobs: int = 0
+    schema: Mapping[str, Any] | None = None
+    thinking_budget: int | None = None
+    branches: tuple[str, ...] = ()
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One completion. `text` is what follows `Request.prefix`, without the reasoning, which is in `thinking`.
+
+    `tokens` counts everything generated, reasoning included; `thinking_tokens` is the reasoning part of it.
+    `logprob` is the mean log-probability of the generated tokens; `first` maps the likeliest first tokens to their
+    log-probabilities. Both are absent unless the request asked for log-probabilities.
+    """
+
+    text: str
+    tokens: int
+    finish: Finish
+    thinking: str = ""
+    thinking_tokens: int = 0
+    logprob: float | None = None
+    first: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call is charged for, in tokens; `prompt` includes `cached`, `output` spans all choices."""
+
+    prompt: int = 0
+    cached: int = 0
+    output: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The reply to a `Request`: as many choices as it asked for."""
+
+    choices: tuple[Choice, ...]
+    usage: Usage
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a call has produced so far, kept up to date by a streaming backend.
+
+    When a call is cancelled or breaks, this is what is booked. `watch` is called after each change with the index of
+    the choice that grew.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    watch: Callable[[int], None] | None = None
+
+    def grow(self, index: int, text: str, tokens: int = 1) -> None:
+        """Choice `index` produced `tokens` more tokens that read `text`."""
+        while len(self.texts) <= index:
+            self.texts.append("")
+            self.tokens.append(0)
+        self.texts[index] += text
+        self.tokens[index] += tokens
+        if self.watch is not None:
+            self.watch(index)
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A model that can be called.
+
+    `name` is the spec a user writes (``"local/qwen2.5-coder-1.5b"``); `model` is the name the price table knows.
+    `concurrency` is how many calls may be under way at once. `price` is None when nobody knows it.
+    """
+
+    name: str
+    model: str
+    capabilities: frozenset[Capability]
+    concurrency: int
+    price: Price | None
+
+    async def generate(self, request: Request, progress: Progress) -> Completion:
+        """Carry out one call, once: the engine retries.
+
+        Cancellation of the awaiting task must stop the work at the model. With `request.stream`, `progress` must be
+        current at every await.
+
+        Raises:
+            BackendError: the call failed; the subclass says whether asking again may help.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections, threads and memory. Safe to call twice."""
+        ...

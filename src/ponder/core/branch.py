@@ -1,0 +1,44 @@
+"""One line of reasoning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Branch", "Ending"]
+
+Ending = Literal["stop", "length", "pruned", "failed", "budget"]
+"""How a branch ended: by itself, at its token limit, cut by the strategy, by an error, or for want of budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """A branch as it stands now; every operation returns a new one.
+
+    `text` is the visible text from the start of the reply, `thinking` the reasoning kept apart from it. `tokens`
+    counts what was generated along this line, a parent's share included. `answer` is the representative of the
+    answers equal to it in this run, so that equal answers are equal strings; None abstains. `raw_answer` is how
+    this branch put it. `logprob` is the mean log-probability of its tokens, `score` what the verifier gave.
+    """
+
+    id: str
+    parent: str | None = None
+    text: str = ""
+    thinking: str = ""
+    tokens: int = 0
+    ending: Ending | None = None
+    answer: str | None = None
+    raw_answer: str | None = None
+    logprob: float | None = None
+    score: float | None = None
+    error: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """True when the model ended it, by itself or at the token limit."""
+        return self.ending in ("stop", "length")
+
+    @property
+    def live(self) -> bool:
+        """True while it can still be extended."""
+        return self.ending is None

@@ -1,0 +1,166 @@
+"""Every error that Ponder raises on purpose.
+
+    PonderError
+    ├── UsageError                 what was asked for cannot be done; nothing was sent
+    │   ├── UnknownName            no strategy, model or verifier of that name
+    │   ├── InvalidOption          a value out of range or in the wrong unit
+    │   ├── InvalidProblem         the question is empty, too large, or no text
+    │   ├── MissingCapability      the strategy needs what the backend cannot do
+    │   └── BudgetTooSmall         not even one call fits
+    ├── WeightsError               model weights cannot be fetched, verified or loaded
+    ├── BackendError               a model call failed
+    │   ├── Unreachable            no connection, or a 5xx              (retried)
+    │   ├── RateLimited            429                                   (retried)
+    │   ├── CallTimeout            no answer in time                     (retried)
+    │   ├── BrokenReply            half a JSON, a stream that closed     (retried)
+    │   └── Rejected               401, 403, 404, 400: asking again will not help
+    ├── BudgetExhausted            told to a strategy when a limit is reached
+    ├── StrategyError              the strategy itself is wrong
+    │   └── StrategyStuck          it computes without end, or acts without end
+    └── StoreError                 the run store cannot be read or written
+
+``exit_code`` is what the shell command ends with: 2 for something to correct first, 1 for a run that failed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = [
+    "BackendError",
+    "BrokenReply",
+    "BudgetExhausted",
+    "BudgetTooSmall",
+    "CallTimeout",
+    "InvalidOption",
+    "InvalidProblem",
+    "MissingCapability",
+    "PonderError",
+    "RateLimited",
+    "Rejected",
+    "StoreError",
+    "StrategyError",
+    "StrategyStuck",
+    "UnknownName",
+    "Unreachable",
+    "UsageError",
+    "WeightsError",
+]
+
+
+class PonderError(Exception):
+    """Base of all errors below. Its text is one line, written for the person who reads it."""
+
+    exit_code = 1
+
+
+class UsageError(PonderError):
+    """What was asked for cannot be done. Nothing was sent, nothing was spent."""
+
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """No `kind` has this name; the text offers the nearest one."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+class InvalidOption(UsageError):
+    """An option has a value out of range, of the wrong type or in the wrong unit."""
+
+
+class InvalidProblem(UsageError):
+    """The question is empty, too large, or not text."""
+
+
+class MissingCapability(UsageError):
+    """The strategy needs something that the backend cannot do."""
+
+
+class BudgetTooSmall(UsageError):
+    """The budget does not cover a single call."""
+
+
+class WeightsError(PonderError):
+    """Model weights cannot be fetched, verified or loaded."""
+
+    exit_code = 2
+
+
+class BackendError(PonderError):
+    """A model call failed. `retryable` says whether the same call may succeed later."""
+
+    exit_code = 2
+    retryable = False
+
+
+class Unreachable(BackendError):
+    """No connection, or the server answered with a 5xx status."""
+
+    retryable = True
+
+
+class RateLimited(BackendError):
+    """The server answered 429. `retry_after` is its own wish in seconds, if it gave one."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CallTimeout(BackendError):
+    """The server did not answer in time."""
+
+    retryable = True
+
+
+class BrokenReply(BackendError):
+    """The reply was cut off or is not what the wire promises."""
+
+    retryable = True
+
+
+class Rejected(BackendError):
+    """The server refused the call (401, 403, 404, 400 ...): asking again will not help."""
+
+
+class BudgetExhausted(PonderError):
+    """A limit is reached; raised inside the strategy, which should answer with what it has.
+
+    `limit` names the limit (``"tokens"``, ``"usd"``, ``"calls"``, ``"seconds"``).
+    """
+
+    def __init__(self, message: str, limit: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class StrategyError(PonderError):
+    """The strategy raised, or returned something that is no Answer."""
+
+
+class StrategyStuck(StrategyError):
+    """The strategy computes, or acts, without end."""
+
+
+class StoreError(PonderError):
+    """The run store cannot be read or written."""
+
+    exit_code = 2
+
+
+def describe(error: BaseException) -> str:
+    """One line for any exception, whether Ponder raised it or not."""
+    if isinstance(error, PonderError):
+        return str(error)
+    text: Any = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,107 @@
+"""What is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ponder.core.errors import InvalidProblem
+
+if TYPE_CHECKING:
+    from ponder.core.verifier import Verifier
+
+__all__ = ["INSTRUCTION", "MAX_QUESTION_BYTES", "Message", "Problem"]
+
+Message = Mapping[str, Any]
+"""One chat message as the chat API has it: ``{"role": "user", "content": "..."}``."""
+
+MAX_QUESTION_BYTES = 1_000_000
+"""A question larger than this is refused: no context window of today holds it."""
+
+INSTRUCTION = "Think step by step, then give the final answer on the last line as: Answer: \\boxed{...}"
+"""Appended to a plain question, so that its answer can be found; messages given as such are left alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A question to a model.
+
+    `reference` is the right answer where one is known; only verifiers and benchmarks look at it, strategies never.
+    `weight` is the question's share in a benchmark.
+    """
+
+    messages: tuple[Message, ...]
+    id: str = ""
+    reference: str | None = None
+    verifier: Verifier | None = None
+    weight: float = 1.0
+
+    @property
+    def question(self) -> str:
+        """The text of the last user message."""
+        for message in reversed(self.messages):
+            if message.get("role") == "user":
+                return _text(message.get("content"))
+        return ""
+
+    @classmethod
+    def of(
+        cls,
+        question: str | bytes | list[Message] | tuple[Message, ...],
+        *,
+        instruction: str = INSTRUCTION,
+        id: str = "",
+        reference: str | None = None,
+        verifier: Verifier | None = None,
+        weight: float = 1.0,
+    ) -> Problem:
+        """Build a problem from a question or from chat messages.
+
+        Raises:
+            InvalidProblem: empty, over `MAX_QUESTION_BYTES`, not UTF-8, or messages without role and content.
+        """
+        messages = (
+            _from_text(question, instruction) if isinstance(question, str | bytes) else _from_messages(question)
+        )
+        return cls(messages=messages, id=id, reference=reference, verifier=verifier, weight=weight)
+
+
+def _from_text(question: str | bytes, instruction: str) -> tuple[Message, ...]:
+    if isinstance(question, bytes):
+        try:
+            question = question.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InvalidProblem(
+                f"the question is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}"
+            ) from None
+    try:
+        size = len(question.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise InvalidProblem(f"the question is not UTF-8 text: character {error.start} is a lone surrogate") from None
+    if size > MAX_QUESTION_BYTES:
+        raise InvalidProblem(f"the question has {size:,} bytes; the limit is {MAX_QUESTION_BYTES:,}")
+    if not question.strip():
+        raise InvalidProblem("the question is empty")
+    content = f"{question.strip()}\n\n{instruction}" if instruction else question.strip()
+    return ({"role": "user", "content": content},)
+
+
+def _from_messages(messages: list[Message] | tuple[Message, ...]) -> tuple[Message, ...]:
+    if not messages:
+        raise InvalidProblem("the list of messages is empty")
+    for position, message in enumerate(messages):
+        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+            raise InvalidProblem(f"message {position} has no role: {message!r:.80}")
+    if not any(_text(message.get("content")).strip() for message in messages):
+        raise InvalidProblem("the messages have no text")
+    return tuple(messages)
+
+
+def _text(content: object) -> str:
+    """The text of a message whose content is a string or a list of typed parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    return ""
