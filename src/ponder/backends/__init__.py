@@ -1,0 +1,37 @@
+"""Models behind one seam. `connect` turns what a user writes into a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ponder.core.backend import Backend
+from ponder.core.errors import InvalidOption
+
+__all__ = ["DEFAULT_MODEL", "connect"]
+
+DEFAULT_MODEL = "local/qwen2.5-coder-1.5b"
+
+
+def connect(spec: str, on_download: Callable[[int, int], None] | None = None) -> Backend:
+    """The backend for a model spec.
+
+    ``local/NAME`` or ``local/PATH.gguf`` runs in this process; ``openai/MODEL`` is the vendor's API;
+    ``MODEL@http://host:port/v1`` any server that speaks the same wire. `on_download` is told (done, total) bytes while
+    weights are fetched.
+
+    Raises:
+        UsageError: no such model, or a malformed spec.
+        WeightsError: the weights cannot be had, or are none.
+    """
+    if "@http" in spec or spec.startswith("openai/"):
+        from ponder.backends.openai import OpenAI
+
+        return OpenAI.open(spec)
+    if spec.startswith("local/") or spec.endswith(".gguf"):
+        from ponder.backends.llamacpp import LlamaCpp
+
+        return LlamaCpp.open(spec, on_download)
+    raise InvalidOption(
+        f"model {spec!r} is none of local/NAME, local/PATH.gguf, openai/MODEL, MODEL@http://host:port/v1; "
+        "`ponder models` lists the local ones"
+    )

@@ -16,6 +16,7 @@
     │   └── Rejected               401, 403, 404, 400: asking again will not help
     ├── BudgetExhausted            told to a strategy when a limit is reached
     ├── StrategyError              the strategy itself is wrong
+    │   ├── ForeignAwait           it awaits what is no Session operation; also a TypeError
     │   └── StrategyStuck          it computes without end, or acts without end
     └── StoreError                 the run store cannot be read or written
 
@@ -26,7 +27,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ponder.core.ledger import Bill
 
 __all__ = [
     "BackendError",
@@ -34,6 +38,7 @@ __all__ = [
     "BudgetExhausted",
     "BudgetTooSmall",
     "CallTimeout",
+    "ForeignAwait",
     "InvalidOption",
     "InvalidProblem",
     "MissingCapability",
@@ -47,6 +52,7 @@ __all__ = [
     "Unreachable",
     "UsageError",
     "WeightsError",
+    "describe",
 ]
 
 
@@ -54,6 +60,8 @@ class PonderError(Exception):
     """Base of all errors below. Its text is one line, written for the person who reads it."""
 
     exit_code = 1
+    bill: Bill | None = None
+    """What the run had spent when it failed; None if nothing was sent."""
 
 
 class UsageError(PonderError):
@@ -136,16 +144,22 @@ class Rejected(BackendError):
 class BudgetExhausted(PonderError):
     """A limit is reached; raised inside the strategy, which should answer with what it has.
 
-    `limit` names the limit (``"tokens"``, ``"usd"``, ``"calls"``, ``"seconds"``).
+    `limit` names the limit (``"tokens"``, ``"usd"``, ``"calls"``, ``"seconds"``). `refundable` is true while calls
+    under way hold part of the budget and may give some back.
     """
 
-    def __init__(self, message: str, limit: str) -> None:
+    def __init__(self, message: str, limit: str, refundable: bool = False) -> None:
         super().__init__(message)
         self.limit = limit
+        self.refundable = refundable
 
 
 class StrategyError(PonderError):
     """The strategy raised, or returned something that is no Answer."""
+
+
+class ForeignAwait(StrategyError, TypeError):
+    """The strategy awaited something that is no operation of its Session."""
 
 
 class StrategyStuck(StrategyError):

@@ -61,9 +61,7 @@ class Problem:
         Raises:
             InvalidProblem: empty, over `MAX_QUESTION_BYTES`, not UTF-8, or messages without role and content.
         """
-        messages = (
-            _from_text(question, instruction) if isinstance(question, str | bytes) else _from_messages(question)
-        )
+        messages = _from_text(question, instruction) if isinstance(question, str | bytes) else _from_messages(question)
         return cls(messages=messages, id=id, reference=reference, verifier=verifier, weight=weight)
 
 
@@ -91,7 +89,8 @@ def _from_messages(messages: list[Message] | tuple[Message, ...]) -> tuple[Messa
     if not messages:
         raise InvalidProblem("the list of messages is empty")
     for position, message in enumerate(messages):
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+        role = message.get("role") if isinstance(message, Mapping) else None  # a caller without types may pass anything
+        if not isinstance(role, str):
             raise InvalidProblem(f"message {position} has no role: {message!r:.80}")
     if not any(_text(message.get("content")).strip() for message in messages):
         raise InvalidProblem("the messages have no text")

@@ -1,0 +1,262 @@
+"""The Python front door: from a question to an answer with its bill."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import ponder.strategies  # noqa: F401 - registers them
+
+from ponder.core.answer import Answer
+from ponder.core.backend import Backend, Price
+from ponder.core.budget import Budget
+from ponder.core.errors import InvalidOption, MissingCapability, PonderError, UsageError
+from ponder.core.problem import Message, Problem
+from ponder.core.registry import Plan, parse_spec, registered
+from ponder.core.settings import Settings
+from ponder.core.verifier import Verifier
+from ponder.engine.calls import Watch
+from ponder.engine.journal import Recorded
+from ponder.engine.live import Live
+from ponder.store.sqlite import Store
+
+__all__ = ["DEFAULT_STRATEGY", "Job", "aresume", "asolve", "execute", "solve"]
+
+DEFAULT_STRATEGY = "self-consistency"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything that defines a run, as plain data: what the store keeps and `aresume` starts from."""
+
+    messages: tuple[Message, ...]
+    strategy: str
+    model: str
+    settings: Settings
+    seed: int
+    reference: str | None = None
+    budget: Budget = field(default_factory=Budget)
+    price: Price | None = None
+    verifier: str | None = None
+    abstain_below: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "messages": [dict(message) for message in self.messages]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Job:
+        """The inverse of `as_dict`."""
+        values = dict(data)
+        values["messages"] = tuple(values["messages"])
+        values["settings"] = Settings(**values["settings"])
+        values["budget"] = Budget(**values["budget"])
+        values["price"] = Price(**values["price"]) if values["price"] else None
+        return cls(**values)
+
+
+async def asolve(
+    question: str | bytes | Sequence[Message] | Problem,
+    *,
+    strategy: str | Plan = DEFAULT_STRATEGY,
+    model: str | Backend | None = None,
+    budget: str | Budget | None = None,
+    verifier: str | Verifier | Callable[..., Any] | None = None,
+    max_tokens: int = 1024,
+    temperature: float = 0.7,
+    top_p: float = 0.95,
+    seed: int | None = None,
+    price: str | Price | None = None,
+    abstain_below: float | None = None,
+    store: Store | None = None,
+) -> Answer:
+    """Answer a question by spending more computation on it.
+
+    `strategy` is a spec such as ``"adaptive-consistency@0.5"``; `model` a spec such as ``"local/qwen2.5-coder-1.5b"``
+    (the default), ``"openai/gpt-4o-mini"`` or ``"qwen3@http://localhost:8000/v1"``, or a backend that is open already;
+    `budget` is ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. An answer whose confidence is under `abstain_below` is
+    withheld. With a `store` the run is journalled and can be resumed after a crash.
+
+    Raises:
+        UsageError: something that was asked for cannot be done; nothing was sent.
+        WeightsError: the model's weights cannot be had.
+        BackendError: the model failed before any branch was complete.
+        StrategyError: the strategy is wrong.
+    """
+    plan = parse_spec(strategy) if isinstance(strategy, str) else strategy
+    problem = question if isinstance(question, Problem) else Problem.of(_listed(question))
+    settings = Settings(max_tokens=max_tokens, temperature=temperature, top_p=top_p)
+    limits = Budget.parse(budget) if isinstance(budget, str) else budget or Budget()
+    async with AsyncExitStack() as stack:
+        backend = await _connected(model, stack)
+        job = Job(
+            messages=problem.messages,
+            reference=problem.reference,
+            strategy=plan.spec,
+            model=backend.name,
+            settings=settings,
+            seed=secrets.randbits(31) if seed is None else seed,
+            budget=limits,
+            price=_price(price, backend),
+            verifier=verifier if isinstance(verifier, str) else None,
+            abstain_below=abstain_below,
+        )
+        checker = _verifier(verifier if verifier is not None else problem.verifier)
+        return await execute(job, backend, plan=plan, problem=problem, verifier=checker, store=store)
+
+
+def solve(question: str | bytes | Sequence[Message] | Problem, **options: Any) -> Answer:
+    """`asolve` for programs without an event loop; takes the same options."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(asolve(question, **options))
+    raise UsageError("solve() cannot run inside an event loop; use `await ponder.asolve(...)` there")
+
+
+async def execute(
+    job: Job,
+    backend: Backend,
+    *,
+    plan: Plan | None = None,
+    problem: Problem | None = None,
+    verifier: Verifier | None = None,
+    store: Store | None = None,
+    run: str | None = None,
+    watch: Watch | None = None,
+    on_start: Callable[[Live], None] | None = None,
+) -> Answer:
+    """Carry out a job, or what is left of it when `run` names a run in `store`.
+
+    `on_start` receives the run before it begins, to show or stop it; `watch` is told of streamed text.
+    """
+    plan = plan or parse_spec(job.strategy)
+    problem = problem or Problem(messages=job.messages, reference=job.reference)
+    verifier = verifier or _verifier(job.verifier)
+    check_fits(plan, backend, verifier)
+    if job.budget.usd is not None and job.price is None:
+        raise UsageError(f"a budget in usd needs a price, and that of {backend.model} is not known; give price=")
+    if job.abstain_below is not None and not 0 <= job.abstain_below <= 1:
+        raise InvalidOption(f"abstain_below={job.abstain_below:g} must lie between 0 and 1")
+    with ExitStack() as stack:
+        earlier = Recorded()
+        if store is not None:
+            resumed = run is not None
+            run = run or store.begin(job.as_dict())
+            stack.enter_context(store.claim(run))
+            earlier = Recorded(store.entries(run)) if resumed else earlier
+        journal = store.journal(run) if store is not None and run is not None else None
+        live = Live(
+            plan, problem, backend, answers=_answers(), settings=job.settings, seed=job.seed, budget=job.budget,
+            price=job.price, verifier=verifier, journal=journal, recorded=earlier, watch=watch,
+        )  # fmt: skip
+        if on_start is not None:
+            on_start(live)
+        try:
+            answer = _withhold(await live.run(), job.abstain_below)
+        except PonderError:
+            if store is not None and run is not None:
+                store.finish(run, "failed", live.so_far("failed").as_dict())
+            raise
+        if journal is not None and journal.broken is not None:
+            answer = replace(answer, notes=(*answer.notes, journal.broken))
+        answer = replace(answer, run=run)
+        if store is not None and run is not None:
+            store.finish(run, "interrupted" if live.stopped else "done", answer.as_dict())
+        return answer
+
+
+async def aresume(
+    name: str,
+    store: Store,
+    *,
+    backend: Backend | None = None,
+    watch: Watch | None = None,
+    on_start: Callable[[Live], None] | None = None,
+) -> Answer:
+    """Finish a run that was cut off; a finished one just gives its answer again.
+
+    Raises:
+        UsageError: there is no such run, or its model or verifier was given as an object, not by name.
+        StoreError: another process is working on it.
+    """
+    row = store.run(name)
+    if row.status == "done" and row.answer is not None:
+        return Answer.from_dict(row.answer)
+    job = Job.from_dict(row.job)
+    async with AsyncExitStack() as stack:
+        backend = backend or await _connected(job.model, stack)
+        return await execute(job, backend, store=store, run=row.id, watch=watch, on_start=on_start)
+
+
+def check_fits(plan: Plan, backend: Backend, verifier: Verifier | None) -> None:
+    """See that the backend can do what the strategy needs.
+
+    Raises:
+        MissingCapability: it cannot; the text names what is missing and a strategy that would work.
+    """
+    needs = plan.needs | (verifier.needs if verifier is not None and plan.needs_verifier else frozenset())
+    missing = needs - backend.capabilities
+    if missing:
+        names = ", ".join(sorted(capability.value for capability in missing))
+        fitting = [
+            name
+            for name in ("self-consistency", "adaptive-consistency", "single", *registered())
+            if name in registered() and not registered()[name].plan().needs - backend.capabilities
+        ]
+        would = f"; {fitting[0]} would work" if fitting else ""
+        raise MissingCapability(f"{plan.spec} needs {names}, which {backend.name} cannot do{would}")
+    if plan.needs_verifier and verifier is None:
+        raise MissingCapability(
+            f"{plan.spec} needs a verifier; give one (p-yes asks the model itself), or use self-consistency"
+        )
+
+
+async def _connected(model: str | Backend | None, stack: AsyncExitStack) -> Backend:
+    from ponder.backends import DEFAULT_MODEL, connect
+
+    if model is not None and not isinstance(model, str):
+        return model
+    backend = connect(model or DEFAULT_MODEL)
+    stack.push_async_callback(backend.aclose)
+    return backend
+
+
+def _listed(question: str | bytes | Sequence[Message]) -> str | bytes | list[Message]:
+    return question if isinstance(question, str | bytes) else list(question)
+
+
+def _price(price: str | Price | None, backend: Backend) -> Price | None:
+    from ponder.engine import prices
+
+    if isinstance(price, str):
+        return prices.parse(price)
+    known = price or backend.price
+    # Only the vendor's own API charges the vendor's list price; a server of one's own may carry any name.
+    return known or (prices.look_up(backend.model) if backend.name.startswith("openai/") else None)
+
+
+def _verifier(given: str | Verifier | Callable[..., Any] | None) -> Verifier | None:
+    from ponder import verifiers
+
+    if given is None or isinstance(given, Verifier):
+        return given
+    return verifiers.resolve(given) if isinstance(given, str) else verifiers.Function(given)
+
+
+def _answers() -> Any:
+    from ponder.verifiers import Answers
+
+    return Answers()
+
+
+def _withhold(answer: Answer, threshold: float | None) -> Answer:
+    if threshold is None or (answer.confidence or 0.0) >= threshold:
+        return answer
+    confidence = "unknown" if answer.confidence is None else f"{answer.confidence:.2f}"
+    because = f"abstained: confidence {confidence} is under {threshold:g}; {answer.stopped_because}"
+    return replace(answer, value=None, abstained=True, stopped_because=because)

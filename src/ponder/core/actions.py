@@ -1,0 +1,138 @@
+"""What a strategy may ask for: one small frozen value per operation of a `Session`."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ponder.core.branch import Branch
+from ponder.core.budget import Budget
+from ponder.core.problem import Message
+
+__all__ = [
+    "Action",
+    "Chat",
+    "Clock",
+    "Extend",
+    "Fork",
+    "Gather",
+    "Limit",
+    "Next",
+    "Probe",
+    "Prune",
+    "Race",
+    "Sample",
+    "Score",
+    "Unlimit",
+    "Unrace",
+    "Until",
+]
+
+Until = Literal["end", "step"]
+"""How far to extend: to the end of the reply, or to the next step boundary (a blank line)."""
+
+
+class Action:
+    """Base of all actions; whatever else a strategy awaits is a mistake."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Action):
+    """Open `n` branches from the prompt. -> list[Branch]"""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extend(Action):
+    """Continue branches, at most by `tokens`. -> list[Branch]"""
+
+    branches: tuple[Branch, ...]
+    tokens: int | None
+    until: Until
+
+
+@dataclass(frozen=True, slots=True)
+class Fork(Action):
+    """Open `n` children of a branch. -> list[Branch]"""
+
+    branch: Branch
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(Action):
+    """What would these branches answer now? -> list[str | None]"""
+
+    branches: tuple[Branch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prune(Action):
+    """Stop branches, keep their record. -> list[Branch]"""
+
+    branches: tuple[Branch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Action):
+    """Ask the run's verifier. -> list[Branch]"""
+
+    branches: tuple[Branch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chat(Action):
+    """A free call: critique, judge, merge. -> str"""
+
+    messages: tuple[Message, ...]
+    max_tokens: int | None
+    temperature: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clock(Action):
+    """Seconds since the run began; in replay, sequential tokens. -> float"""
+
+
+@dataclass(frozen=True, slots=True)
+class Gather(Action):
+    """Run children concurrently, each in a journal lane of its own. -> list of what they return"""
+
+    children: tuple[Coroutine[Any, Any, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Race(Action):
+    """Start children concurrently. -> int, a handle for `Next` and `Unrace`"""
+
+    children: tuple[Coroutine[Any, Any, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Next(Action):
+    """Wait for the next child to finish. -> (True, what it returns), or (False, None) after the last"""
+
+    race: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unrace(Action):
+    """Cancel the children that still run; what they produced is booked. -> None"""
+
+    race: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limit(Action):
+    """Put what this lane spends from now on under a budget of its own, too. -> None"""
+
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Unlimit(Action):
+    """Close the innermost `Limit`. -> None"""

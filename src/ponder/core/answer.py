@@ -1,0 +1,58 @@
+"""What comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ponder.core.branch import Branch
+from ponder.core.ledger import Bill
+
+__all__ = ["Answer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer to a problem, and how it came about.
+
+    `value` is the final answer, None when there is none; `text` the whole reply that gives it. `confidence` in
+    [0, 1] is the winner's share of the votes, or what the strategy says of itself. `votes` maps every answer to its
+    weight, the winner first. `stopped_because` is a phrase for people. A strategy fills these; the engine adds the
+    bill, all branches, `notes` (samples that failed, for example) and the run's id.
+    """
+
+    value: str | None
+    text: str = ""
+    confidence: float | None = None
+    stopped_because: str = ""
+    votes: Mapping[str, float] = field(default_factory=dict)
+    abstained: bool = False
+    bill: Bill = field(default_factory=Bill)
+    branches: tuple[Branch, ...] = ()
+    notes: tuple[str, ...] = ()
+    run: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "value": self.value,
+            "text": self.text,
+            "confidence": self.confidence,
+            "stopped_because": self.stopped_because,
+            "abstained": self.abstained,
+            "votes": dict(self.votes),
+            "bill": self.bill.as_dict(),
+            "branches": [asdict(branch) for branch in self.branches],
+            "notes": list(self.notes),
+            "run": self.run,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Answer:
+        """The inverse of `as_dict`."""
+        values = dict(data)
+        values["bill"] = Bill.from_dict(values["bill"])
+        values["branches"] = tuple(Branch(**branch) for branch in values["branches"])
+        values["notes"] = tuple(values["notes"])
+        return cls(**values)

@@ -1,0 +1,38 @@
+"""How a model is sampled in a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ponder.core.errors import InvalidOption
+
+__all__ = ["PROBE", "Settings"]
+
+PROBE = "\n\nTime is up. Answer: \\boxed{"
+"""Appended to an unfinished branch to ask what it would answer now; the reply ends at the closing brace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Sampling settings, the same for every branch of a run.
+
+    `max_tokens` bounds one branch (or one chat reply), reasoning included. `seed` makes a run repeatable on a backend
+    that honours seeds; None draws one. `max_actions` stops a strategy that acts without end.
+    """
+
+    max_tokens: int = 1024
+    temperature: float = 0.7
+    top_p: float = 0.95
+    thinking_budget: int | None = None
+    seed: int | None = None
+    probe: str = PROBE
+    probe_tokens: int = 24
+    max_actions: int = 100_000
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_tokens <= 1_000_000:
+            raise InvalidOption(f"max_tokens={self.max_tokens} must lie between 1 and 1,000,000")
+        if not 0 <= self.temperature <= 2:
+            raise InvalidOption(f"temperature={self.temperature:g} must lie between 0 and 2")
+        if not 0 < self.top_p <= 1:
+            raise InvalidOption(f"top_p={self.top_p:g} must lie between 0 (excluded) and 1")

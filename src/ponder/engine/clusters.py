@@ -1,0 +1,49 @@
+"""Which answers of a run are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+
+from ponder.core.answers import AnswerFormat
+
+__all__ = ["Clusters"]
+
+
+class Clusters:
+    """Maps every answer to the first answer of the run that means the same.
+
+    So equal answers become equal strings, and strategies can vote by plain comparison. Order of appearance decides
+    the representative; the reference answer never takes part.
+    """
+
+    def __init__(self, format: AnswerFormat, learned: Callable[[str, str], None] = lambda raw, chosen: None) -> None:
+        self._format = format
+        self._learned = learned
+        self._chosen: dict[str, str] = {}
+        self._lock = anyio.Lock()
+
+    def know(self, raw: str, chosen: str) -> None:
+        """Take over what an earlier life of the run had decided."""
+        self._chosen[raw] = chosen
+
+    async def answer(self, text: str) -> tuple[str | None, str | None]:
+        """The answer in `text` as it stands, and its representative; (None, None) if there is none."""
+        raw = self._format.extract(text)
+        return (raw, None if raw is None else await self.representative(raw))
+
+    async def representative(self, raw: str) -> str:
+        """The first answer of this run that equals `raw`."""
+        if raw in self._chosen:
+            return self._chosen[raw]
+        async with self._lock:  # two branches that finish together must not both found a class
+            if raw not in self._chosen:
+                chosen = raw
+                for known in dict.fromkeys(self._chosen.values()):
+                    if await self._format.same(known, raw):
+                        chosen = known
+                        break
+                self._chosen[raw] = chosen
+                self._learned(raw, chosen)
+        return self._chosen[raw]

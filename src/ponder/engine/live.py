@@ -1,0 +1,260 @@
+"""The live driver: performs a strategy's actions against a model, concurrently, and records them."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import traceback
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import anyio
+
+from ponder.core import actions
+from ponder.core.actions import Action
+from ponder.core.answer import Answer
+from ponder.core.answers import AnswerFormat
+from ponder.core.backend import Backend, Capability, Price
+from ponder.core.budget import Account, Budget
+from ponder.core.errors import (
+    BackendError,
+    BudgetExhausted,
+    ForeignAwait,
+    PonderError,
+    StrategyError,
+    StrategyStuck,
+    describe,
+)
+from ponder.core.problem import Problem
+from ponder.core.registry import Plan
+from ponder.core.session import Session
+from ponder.core.settings import Settings
+from ponder.core.verifier import Verifier
+from ponder.engine.calls import Caller, Cut, Watch
+from ponder.engine.clusters import Clusters
+from ponder.engine.journal import Journal, Recorded
+from ponder.engine.perform import Performer
+from ponder.engine.races import Child, Race
+from ponder.engine.state import Lane, State
+from ponder.engine.watchdog import Watchdog
+
+__all__ = ["Live"]
+
+PATIENCE = 10.0
+"""Seconds that a strategy may compute between two operations."""
+
+
+class Live:
+    """One run of one plan on one problem.
+
+    `state` may be read at any time, by a display for instance. `watch` is told of streamed text. `recorded` holds what
+    an earlier life of the run had done: it is not done again.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        problem: Problem,
+        backend: Backend,
+        *,
+        answers: AnswerFormat,
+        settings: Settings,
+        seed: int,
+        budget: Budget | None = None,
+        price: Price | None = None,
+        verifier: Verifier | None = None,
+        journal: Journal | None = None,
+        recorded: Recorded | None = None,
+        watch: Watch | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.plan = plan
+        self.state = State(budget or Budget(), price or backend.price, seed)
+        self._problem = problem
+        self._backend = backend
+        self._settings = settings
+        self._seed = seed
+        self._journal = journal
+        self._recorded = recorded or Recorded()
+        self._answers = answers
+        self._verifier = verifier
+        self._watch = watch
+        self._patience = patience
+        self._acted = itertools.count(1)
+        self._born = 0.0
+        self._reason: str | None = None
+        self._scope = anyio.CancelScope()
+
+    def clock(self) -> float:
+        """Seconds that the run has lived, earlier lives included."""
+        return time.monotonic() - self._born
+
+    def stop(self, reason: str) -> None:
+        """End the run now, with the best answer so far. Call it from the run's event loop."""
+        self._reason = reason
+        self._caller.interrupted = True
+        self._scope.cancel()
+
+    @property
+    def stopped(self) -> bool:
+        """True once `stop` was called."""
+        return self._reason is not None
+
+    def so_far(self, because: str) -> Answer:
+        """The best answer and the bill at this moment."""
+        return self.state.finish(self.state.best(because), self.clock())
+
+    async def run(self) -> Answer:
+        """Run to the answer.
+
+        Raises:
+            UsageError: the run cannot start; nothing was sent.
+            BackendError: the model failed and no branch is complete.
+            StrategyError: the strategy is wrong. The exception's `bill` says what was spent.
+        """
+        self._born = time.monotonic() - self._recorded.clock
+        self._take_up()
+        try:
+            async with anyio.create_task_group() as self._nursery:
+                with Watchdog(self._patience) as self._watchdog:
+                    verdict = await self._verdict()
+        except* PonderError as group:
+            error = group.exceptions[0]
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            error.bill = self.so_far("").bill
+            raise error from error.__cause__
+        return self.state.finish(verdict, self.clock())
+
+    def _take_up(self) -> None:
+        """Set up the run, with what its earlier life has learned and spent."""
+        state, recorded = self.state, self._recorded
+        clusters = Clusters(self._answers, self._learned)
+        state.take_up(recorded)
+        for entry in recorded.entries:
+            if entry.part == "answer" and entry.result is not None:
+                clusters.know(entry.result["raw"], entry.result["chosen"])
+        self._caller = Caller(self._backend, state, self._journal, recorded, self.clock, self._watch)
+        self._performer = Performer(
+            self._caller, clusters, state, self._problem, self._settings, self._backend, self._verifier,
+            stream=self._watch is not None,
+            logprobs=int(Capability.LOGPROBS in self.plan.needs),
+        )  # fmt: skip
+
+    async def _verdict(self) -> Answer:
+        lane = self.state.lane()
+        seconds = self.state.root.budget.seconds
+        if seconds is not None:
+            lane.deadline = anyio.current_time() + seconds - self._recorded.clock
+        self._performer.check_affordable(lane)
+        try:
+            with self._scope:
+                return await self._strategy(lane)
+            return self.state.best(self._reason or "interrupted")
+        except BudgetExhausted as limit:
+            self.state.exhaust(limit)
+            return self.state.best(str(limit))
+        except BackendError as error:
+            if not any(branch.complete for branch in self.state.branches.values()):
+                raise
+            return self.state.best(f"the model failed: {error}")
+
+    async def _strategy(self, lane: Lane) -> Answer:
+        session = Session(self._problem, self._settings)
+        self._session = session
+        answer = await self._drive(lane, self.plan.start(session))
+        if not isinstance(answer, Answer):
+            raise StrategyError(f"strategy {self.plan.strategy.name} returned {answer!r:.60}, which is no Answer")
+        return answer
+
+    async def _drive(self, lane: Lane, program: Coroutine[Action, Any, Any]) -> Any:
+        """Run one coroutine to its end: hand its actions out, send the results in."""
+        value: Any = None
+        error: Exception | None = None
+        races: dict[int, Race] = {}
+        try:
+            while True:
+                self._session._rng = lane.rng
+                try:
+                    if error is None:
+                        action = self._watchdog.guard(program.send, value)
+                    else:
+                        action = self._watchdog.guard(program.throw, error)
+                except StopIteration as end:
+                    return end.value
+                except StrategyStuck:
+                    raise StrategyStuck(
+                        f"strategy {self.plan.strategy.name} computed for more than {self._patience:g} s "
+                        "without a Session operation"
+                    ) from None
+                except (PonderError, Cut):
+                    raise
+                except Exception as mistake:
+                    raise StrategyError(f"strategy {self.plan.strategy.name} raised {_where(mistake)}") from mistake
+                value, error = None, None
+                try:
+                    value = await self._perform(lane, action, races)
+                except (PonderError, Cut) as failure:
+                    error = failure
+        finally:
+            program.close()
+            with anyio.CancelScope(shield=True):
+                for race in races.values():
+                    await race.cancel()
+
+    async def _perform(self, lane: Lane, action: Any, races: dict[int, Race]) -> Any:
+        if not isinstance(action, Action):
+            raise ForeignAwait(
+                f"strategy {self.plan.strategy.name} awaited something that is no Session operation "
+                f"({type(action).__name__}); a strategy may only await methods of its Session"
+            )
+        lane.step += 1
+        if next(self._acted) > self._settings.max_actions:
+            raise StrategyStuck(
+                f"strategy {self.plan.strategy.name} performed more than {self._settings.max_actions:,} actions"
+            )
+        match action:
+            case actions.Gather():
+                race = self._race(lane, action.children)
+                try:
+                    return await race.everything(lane, self.state)
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await race.cancel()
+            case actions.Race():
+                races[lane.step] = self._race(lane, action.children)
+                return lane.step
+            case actions.Next():
+                return await races[action.race].next(lane, self.state)
+            case actions.Unrace():
+                await races.pop(action.race).close(lane)
+                return None
+            case actions.Limit():
+                lane.limits.append((lane.account, lane.deadline))
+                lane.account = Account(action.budget, lane.account)
+                if action.budget.seconds is not None:
+                    lane.deadline = min(lane.deadline, anyio.current_time() + action.budget.seconds)
+                return None
+            case actions.Unlimit():
+                lane.account, lane.deadline = lane.limits.pop()
+                return None
+            case _:
+                return await self._performer.perform(lane, action)
+
+    def _race(self, lane: Lane, programs: Sequence[Coroutine[Action, Any, Any]]) -> Race:
+        children = [Child(lane.child(index, self._seed), program) for index, program in enumerate(programs)]
+        race = Race(lane, children, self._recorded, self._journal, self.clock)
+        for child in children:
+            self._nursery.start_soon(race.run, child, self._drive)
+        return race
+
+    def _learned(self, raw: str, chosen: str) -> None:
+        if self._journal is not None:
+            self._journal.note("", 0, "answer", {"raw": raw, "chosen": chosen}, self.clock())
+
+
+def _where(mistake: BaseException) -> str:
+    """The exception and the line of the strategy that it came from."""
+    frames = traceback.extract_tb(mistake.__traceback__)
+    frame = next((frame for frame in reversed(frames) if "/ponder/engine/" not in frame.filename), frames[-1])
+    return f"{describe(mistake)} ({frame.filename}:{frame.lineno})"

@@ -1,0 +1,42 @@
+"""What a model costs."""
+
+from __future__ import annotations
+
+from ponder.core.backend import Price
+from ponder.core.errors import InvalidOption
+
+__all__ = ["look_up", "parse"]
+
+
+def look_up(model: str) -> Price | None:
+    """The list price of a vendor's model by `genai-prices`, or None when nobody knows it."""
+    from genai_prices import Usage, calc_price
+
+    def dollars(**tokens: int) -> float:
+        return float(calc_price(Usage(**tokens), model).total_price)
+
+    try:
+        million = 1_000_000
+        prompt = dollars(input_tokens=1000) * 1000
+        cached = dollars(input_tokens=1000, cache_read_tokens=1000) * 1000
+        output = dollars(output_tokens=million)
+    except LookupError:
+        return None
+    return Price(prompt, cached, output, "genai-prices")
+
+
+def parse(text: str) -> Price:
+    """Read ``"0.15/0.60"`` or ``"0.15/0.075/0.60"``: dollars per million prompt, [cached prompt,] output tokens.
+
+    Raises:
+        InvalidOption: it is neither.
+    """
+    try:
+        figures = [float(part) for part in text.split("/")]
+        if len(figures) not in (2, 3) or min(figures) < 0:
+            raise ValueError
+    except ValueError:
+        raise InvalidOption(
+            f"price {text!r} is not PROMPT/OUTPUT or PROMPT/CACHED/OUTPUT in dollars per million tokens"
+        ) from None
+    return Price(figures[0], figures[1] if len(figures) == 3 else figures[0], figures[-1], "given")

@@ -1,0 +1,183 @@
+"""What both drivers keep of a run: branches, bill, accounts. All booking happens here."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ponder.core.answer import Answer
+from ponder.core.backend import Choice, Price
+from ponder.core.branch import Branch, Ending
+from ponder.core.budget import Account, Amount, Budget
+from ponder.core.errors import BudgetExhausted
+from ponder.core.ledger import Bill, Charge, book
+from ponder.core.voting import vote
+from ponder.engine.journal import Recorded
+
+__all__ = ["Lane", "State", "grow"]
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One line of execution of a strategy: the root, or a child of gather or as_completed.
+
+    `depth` is the lane's place on the latency axis: the generated tokens that had to come before this point. `step`
+    counts its actions; with `name` it identifies an action in the journal, whatever the interleaving. A `cancellable`
+    lane may be cut at any time; a `sealed` one had been cut in an earlier life of the run and makes no new calls.
+    """
+
+    name: str
+    account: Account
+    rng: random.Random
+    depth: int = 0
+    step: int = 0
+    opened: int = 0
+    deadline: float = float("inf")
+    sealed: bool = False
+    cancellable: bool = False
+    limits: list[tuple[Account, float]] = field(default_factory=list)
+
+    def child(self, index: int, seed: int) -> Lane:
+        """The lane of the index-th child of the current action."""
+        name = f"{self.name}{self.step}.{index}/"
+        return Lane(
+            name,
+            self.account,
+            lane_rng(seed, name),
+            depth=self.depth,
+            deadline=self.deadline,
+            sealed=self.sealed,
+            cancellable=self.cancellable,
+        )
+
+
+def lane_rng(seed: int, name: str) -> random.Random:
+    """The generator of one lane: independent of every other lane's, the same after a resume."""
+    return random.Random(f"{seed}:{name}")
+
+
+class State:
+    """A run's branches, money and remarks."""
+
+    def __init__(self, budget: Budget, price: Price | None, seed: int) -> None:
+        self.root = Account(budget)
+        self.price = price
+        self.seed = seed
+        self.bill = Bill(price=price, usd=0.0 if price else None)
+        self.branches: dict[str, Branch] = {}
+        self.notes: list[str] = []
+        self.exhausted: BudgetExhausted | None = None
+
+    def take_up(self, recorded: Recorded) -> None:
+        """Book what an earlier life of the run had spent."""
+        for entry in recorded.entries:
+            if entry.result is not None and "charge" in entry.result:
+                charge = Charge(**entry.result["charge"])
+                self.book(charge)
+                self.root.settle(Amount(), charge.amount(self.price))
+        self.bill = replace(self.bill, lost_calls=recorded.lost)
+
+    def lane(self) -> Lane:
+        """The root lane."""
+        return Lane("", self.root, lane_rng(self.seed, ""))
+
+    def open(self, lane: Lane, n: int, parent: Branch | None = None) -> list[Branch]:
+        """New branches, named by the lane that opens them."""
+        made = []
+        for _ in range(n):
+            identity = f"{lane.name}b{lane.opened}"
+            lane.opened += 1
+            branch = Branch(id=identity) if parent is None else replace(parent, id=identity, parent=parent.id)
+            self.branches[identity] = branch
+            made.append(branch)
+        return made
+
+    def current(self, branch: Branch) -> Branch:
+        """The newest state of a branch: a strategy may hold an older one."""
+        return self.branches.get(branch.id, branch)
+
+    def put(self, branch: Branch) -> Branch:
+        """Remember a branch's new state."""
+        self.branches[branch.id] = branch
+        return branch
+
+    def book(self, charge: Charge) -> None:
+        """Put a charge on the bill. Accounts are settled by whoever reserved."""
+        self.bill = book(self.bill, charge)
+
+    def deepen(self, lane: Lane, depth: int) -> None:
+        """The lane has reached `depth` on the latency axis."""
+        lane.depth = max(lane.depth, depth)
+        if lane.depth > self.bill.sequential_tokens:
+            self.bill = replace(self.bill, sequential_tokens=lane.depth)
+
+    def end(self, branch: Branch, ending: Ending, error: str | None = None) -> Branch:
+        """Close a branch that has not ended by itself; what it produced is kept, and no longer counts as used."""
+        branch = self.current(branch)
+        if branch.ending is None or (ending == "pruned" and branch.complete):
+            if branch.tokens:
+                self.book(Charge(discarded=branch.tokens - self._inherited(branch)))
+            branch = self.put(replace(branch, ending=ending, answer=None, error=error))
+        return branch
+
+    def cut(self, identities: Sequence[str], choices: Sequence[Choice], ending: Ending, limit: int) -> None:
+        """Branches whose call was cut off: they keep the text that had come."""
+        for position, identity in enumerate(identities):
+            branch = self.branches[identity]
+            if position < len(choices):
+                branch = replace(grow(branch, choices[position], limit), ending=None)
+            self.end(self.put(branch), ending)
+
+    def exhaust(self, limit: BudgetExhausted) -> None:
+        """Remember the first limit that was reached: the answer says why the run stopped."""
+        self.exhausted = self.exhausted or limit
+
+    def best(self, because: str) -> Answer:
+        """The best answer so far, when the strategy cannot give one: by score if scored, else by vote."""
+        complete = [branch for branch in self.branches.values() if branch.complete]
+        if complete and all(branch.score is not None for branch in complete):
+            return vote(complete, lambda branch: branch.score or 0.0, because)
+        return vote(complete, because=because)
+
+    def finish(self, answer: Answer, seconds: float) -> Answer:
+        """The strategy's answer, with everything that the engine knows."""
+        failed = [branch for branch in self.branches.values() if branch.ending == "failed"]
+        notes = [*self.notes]
+        if failed:
+            notes.append(f"{len(failed)} of {len(self.branches)} samples failed: {failed[0].error}")
+        because = answer.stopped_because
+        if self.exhausted is not None and str(self.exhausted) not in because:
+            because = f"{self.exhausted}; {because}" if because else str(self.exhausted)
+        return replace(
+            answer,
+            stopped_because=because,
+            bill=replace(self.bill, seconds=round(seconds, 3)),
+            branches=tuple(self.branches.values()),
+            notes=(*answer.notes, *notes),
+        )
+
+    def _inherited(self, branch: Branch) -> int:
+        parent = self.branches.get(branch.parent) if branch.parent else None
+        return min(parent.tokens, branch.tokens) if parent else 0
+
+
+def grow(branch: Branch, choice: Choice, limit: int) -> Branch:
+    """The branch after the model has continued it; `limit` is the most tokens a branch may have."""
+    tokens = branch.tokens + choice.tokens
+    ending: Ending | None = None
+    if choice.finish == "stop":
+        ending = "stop"
+    elif tokens >= limit:
+        ending = "length"
+    logprob = choice.logprob
+    if choice.logprob is not None and branch.logprob is not None and tokens:
+        logprob = (branch.logprob * branch.tokens + choice.logprob * choice.tokens) / tokens
+    return replace(
+        branch,
+        text=branch.text + choice.text,
+        thinking=branch.thinking + choice.thinking,
+        tokens=tokens,
+        ending=ending,
+        logprob=logprob,
+    )

@@ -1,0 +1,218 @@
+"""Runs in one SQLite file, written ahead (WAL): nothing that was answered is lost when a process is killed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponder.core.errors import InvalidOption, StoreError
+from ponder.engine.journal import Entry, Record
+
+__all__ = ["RunJournal", "RunRow", "Store", "default_path"]
+
+VERSION = 1
+
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY,
+    created REAL NOT NULL,           -- seconds since 1970
+    status TEXT NOT NULL,            -- running, done, interrupted or failed
+    job TEXT NOT NULL,               -- JSON: everything needed to start it again
+    answer TEXT                      -- JSON
+);
+CREATE TABLE IF NOT EXISTS actions (
+    row INTEGER PRIMARY KEY,
+    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    lane TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    part TEXT NOT NULL,
+    intent TEXT NOT NULL,            -- JSON, written before the call
+    result TEXT,                     -- JSON, written after it; null while it is in flight
+    at REAL NOT NULL                 -- the run's clock, in seconds
+);
+CREATE INDEX IF NOT EXISTS actions_of_run ON actions (run);
+PRAGMA user_version = {VERSION};
+"""
+
+
+def default_path() -> Path:
+    """``$PONDER_STORE``, or ``ponder/runs.db`` in the user's data directory."""
+    given = os.environ.get("PONDER_STORE")
+    if given:
+        return Path(given).expanduser()
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "ponder" / "runs.db"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run as the store knows it."""
+
+    id: str
+    created: float
+    status: str
+    job: Mapping[str, Any]
+    answer: Mapping[str, Any] | None
+
+
+class Store:
+    """The run store at `path`; created when it is not there.
+
+    Raises:
+        StoreError: the file cannot be opened, is no run store, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self.path = Path(path) if path is not None else default_path()
+        with self._reporting("open"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Autocommit: every row is a transaction of its own, durable when the call returns.
+            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise StoreError(f"{self.path} was written by a newer version of Ponder (format {version})")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            # NORMAL survives the death of the process; only a power cut can take the last rows.
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def begin(self, job: Mapping[str, Any]) -> str:
+        """Enter a new run; returns its id."""
+        run = secrets.token_hex(4)
+        with self._reporting("write"):
+            self._db.execute("INSERT INTO runs VALUES (?, ?, 'running', ?, NULL)", (run, time.time(), json.dumps(job)))
+        return run
+
+    def finish(self, run: str, status: str, answer: Mapping[str, Any] | None) -> None:
+        """Write down how a run ended."""
+        with self._reporting("write"):
+            self._db.execute(
+                "UPDATE runs SET status = ?, answer = ? WHERE id = ?",
+                (status, None if answer is None else json.dumps(answer), run),
+            )
+
+    def journal(self, run: str) -> RunJournal:
+        """The journal of one run."""
+        return RunJournal(self._db, run)
+
+    def run(self, name: str) -> RunRow:
+        """A run by its id, by the beginning of it, or ``"last"``.
+
+        Raises:
+            InvalidOption: there is none, or several begin so.
+        """
+        if name == "last":
+            rows = self.runs(limit=1)
+        else:
+            rows = self._select("WHERE id LIKE ? || '%' LIMIT 2", (name.replace("%", "").replace("_", ""),))
+        if not rows:
+            raise InvalidOption(f"no run {name!r} in {self.path}; `ponder runs` lists them")
+        if len(rows) > 1:
+            raise InvalidOption(f"several runs begin with {name!r}; give more of the id")
+        return rows[0]
+
+    def runs(self, limit: int = 50) -> list[RunRow]:
+        """The newest runs first."""
+        return self._select("ORDER BY created DESC LIMIT ?", (limit,))
+
+    def _select(self, clause: str, arguments: tuple[Any, ...]) -> list[RunRow]:
+        with self._reporting("read"):
+            found = self._db.execute(f"SELECT id, created, status, job, answer FROM runs {clause}", arguments)
+            return [
+                RunRow(id, created, status, json.loads(job), json.loads(answer) if answer else None)
+                for id, created, status, job, answer in found
+            ]
+
+    def entries(self, run: str) -> list[Entry]:
+        """What a run has done. Calls that had no result are marked as lost, for good."""
+        with self._reporting("read"):
+            self._db.execute(
+                "UPDATE actions SET result = ? WHERE run = ? AND result IS NULL", (json.dumps({"lost": True}), run)
+            )
+            found = self._db.execute(
+                "SELECT lane, step, part, intent, result, at FROM actions WHERE run = ? ORDER BY row", (run,)
+            )
+            return [
+                Entry(lane, step, part, json.loads(intent), json.loads(result), at)
+                for lane, step, part, intent, result, at in found
+            ]
+
+    @contextmanager
+    def claim(self, run: str) -> Iterator[None]:
+        """Hold a run, so that no second process works on it; the lock dies with the process.
+
+        Raises:
+            StoreError: another process holds it.
+        """
+        lock = self.path.parent / f".{self.path.name}.{run}.lock"
+        with self._reporting("lock"), open(lock, "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreError(f"run {run} is being worked on by another process") from None
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+
+    @contextmanager
+    def _reporting(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"cannot {verb} the run store {self.path}: {error}; set PONDER_STORE to another place"
+            ) from error
+
+
+class RunJournal:
+    """The `ponder.engine.journal.Journal` of one run.
+
+    When the disk fills up, the run goes on without it: `broken` then says why.
+    """
+
+    def __init__(self, db: sqlite3.Connection, run: str) -> None:
+        self._db = db
+        self._run = run
+        self.broken: str | None = None
+
+    def intend(self, lane: str, step: int, part: str, intent: Record, at: float) -> int:
+        """Write the intent; returns the row's number."""
+        return self._insert(lane, step, part, json.dumps(intent), None, at)
+
+    def note(self, lane: str, step: int, part: str, result: Record, at: float) -> None:
+        """Write a decision."""
+        self._insert(lane, step, part, "{}", json.dumps(result), at)
+
+    def settle(self, row: int, result: Record, at: float) -> None:
+        """Write the result into the row."""
+        self._execute("UPDATE actions SET result = ?, at = ? WHERE row = ?", (json.dumps(result), at, row))
+
+    def _insert(self, lane: str, step: int, part: str, intent: str, result: str | None, at: float) -> int:
+        cursor = self._execute(
+            "INSERT INTO actions (run, lane, step, part, intent, result, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self._run, lane, step, part, intent, result, at),
+        )
+        return (cursor.lastrowid or 0) if cursor is not None else 0
+
+    def _execute(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor | None:
+        if self.broken is not None:
+            return None
+        try:
+            return self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            self.broken = f"the journal stopped, this run cannot be resumed: {error}"
+            return None

@@ -1,0 +1,46 @@
+"""Sample, then vote."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from ponder.core.answer import Answer
+from ponder.core.backend import Capability
+from ponder.core.branch import Branch
+from ponder.core.options import Count
+from ponder.core.registry import strategy
+from ponder.core.session import Session
+from ponder.core.voting import vote
+
+__all__ = ["self_consistency"]
+
+Weight = Literal["none", "logprob", "verifier"]
+
+
+@strategy(
+    "self-consistency",
+    effort=lambda effort: {"n": 2 ** round(6 * effort)},
+    needs=lambda options: {Capability.LOGPROBS} if options["weight"] == "logprob" else (),
+    verifier=lambda options: options["weight"] == "verifier",
+)
+async def self_consistency(s: Session, n: Count = 16, weight: Weight = "none") -> Answer:
+    """The most frequent answer among n samples (Wang et al. 2022, arXiv 2203.11171).
+
+    `weight` counts a vote by ``exp(mean log-probability)`` of its tokens, or by the verifier's score, instead of by one.
+    """
+    branches = await s.extend(await s.sample(n))
+    if weight == "verifier":
+        branches = await s.score(branches)
+        return vote(branches, score)
+    return vote(branches, probability) if weight == "logprob" else vote(branches)
+
+
+def probability(branch: Branch) -> float:
+    """The geometric mean of the token probabilities; 0 if they are not known."""
+    return 0.0 if branch.logprob is None else math.exp(branch.logprob)
+
+
+def score(branch: Branch) -> float:
+    """What the verifier gave; 0 if it was not asked."""
+    return branch.score or 0.0
