@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -37,7 +38,6 @@ STATE = VENV / "installed.json"
 PYTHON = f"{sys.version} at {sys.base_prefix} in {VENV}"
 LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("runtime", "dev")}
 
-# For the systems that ship Python without ensurepip.
 PIP_WHEEL = "pip-26.3-py3-none-any.whl"
 PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 
@@ -151,43 +151,61 @@ def read_state() -> State:
 
 
 def create_environment() -> None:
-    """Make a new environment with pip in it."""
+    """Make a new environment with pip in it: the pinned one, or else the one that Python brings along.
+
+    Raises:
+        SetupError: there is neither; Debian's Python, for one, has no ensurepip of its own.
+    """
     import venv
 
     if VENV.exists():
         shutil.rmtree(VENV)
     venv.create(VENV, symlinks=True)
-    bundled = subprocess.run([VENV / "bin" / "python", "-Im", "ensurepip"], capture_output=True, check=False)
-    if bundled.returncode != 0:
-        install_pip()
+    try:
+        install_pinned_pip()
+    except (SetupError, OSError, http.client.HTTPException) as error:
+        if run("-m", "ensurepip", "--default-pip", quiet=True) != 0:
+            raise SetupError(f"cannot fetch pip ({error}); check the network, or install python3-venv") from None
 
 
 def pip(*arguments: str) -> None:
-    """Run `pip install`, which says on standard error what went wrong; the user's pip configuration holds."""
-    options = ("--quiet", "--disable-pip-version-check", "--no-user", "--no-deps")
-    command = [str(VENV / "bin" / "python"), "-Im", "pip", "install", *options, *arguments]
-    if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+    """Run `pip install`, which says on standard error what went wrong; the user's pip configuration holds.
+
+    Raises:
+        SetupError: pip failed.
+    """
+    # Python compiles what it imports; compiling all would double the time.
+    options = ("--quiet", "--disable-pip-version-check", "--no-user", "--no-deps", "--no-compile")
+    if run("-m", "pip", "install", *options, *arguments) != 0:
         raise SetupError("the installation failed, for the reason that pip gives above; run the same command again")
 
 
-def install_pip() -> None:
-    """Fetch the pinned pip wheel from the package index and let it install itself."""
-    note(f"This Python has no ensurepip: fetching {PIP_WHEEL} ...")
+def run(*arguments: str, quiet: bool = False) -> int:
+    """Run the new environment's Python, apart from the user's own packages; the exit status."""
+    command = [str(VENV / "bin" / "python"), "-I", *arguments]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=quiet, check=False).returncode
+
+
+def install_pinned_pip() -> None:
+    """Fetch the pip wheel from the package index and let it install itself.
+
+    Raises:
+        SetupError: the index does not have it, or only for users with a password.
+        OSError, http.client.HTTPException: the index cannot be reached.
+    """
     index = (pip_setting("index-url") or "https://pypi.org/simple").rstrip("/") + "/pip/"
-    host = urllib.parse.urlsplit(index).hostname  # the address itself may hold a password
-    otherwise = "run the same command again, or install python3-venv first"
-    try:
-        link = re.search(rf'href="([^"]*{re.escape(PIP_WHEEL)}[^"]*)"', fetch(index).decode())
-        content = fetch(urllib.parse.urljoin(index, link[1])) if link else b""
-    except OSError as error:
-        raise SetupError(f"cannot fetch pip from {host} ({error}); {otherwise}") from None
+    address = urllib.parse.urlsplit(index)
+    if address.username:
+        raise SetupError(f"{address.hostname} wants a password")
+    link = re.search(rf'href="([^"]*{re.escape(PIP_WHEEL)}[^"]*)"', fetch(index).decode())
+    content = fetch(urllib.parse.urljoin(index, link[1])) if link else b""
     if hashlib.sha256(content).hexdigest() != PIP_SHA256:
-        raise SetupError(f"{host} does not offer {PIP_WHEEL} with the right hash; {otherwise}")
+        raise SetupError(f"{address.hostname} does not offer {PIP_WHEEL} with the right hash")
     wheel = VENV / PIP_WHEEL
     wheel.write_bytes(content)
-    command = [str(VENV / "bin" / "python"), "-I", str(wheel / "pip"), "install", "--quiet", "--no-index", str(wheel)]
-    if subprocess.run(command, check=False).returncode != 0:
-        raise SetupError(f"pip could not install itself; {otherwise}")
+    if run(str(wheel / "pip"), "install", "--quiet", "--no-index", "--no-compile", str(wheel)) != 0:
+        raise SetupError(f"{PIP_WHEEL} could not install itself")
+    wheel.unlink()
 
 
 def fetch(url: str) -> bytes:
@@ -200,7 +218,7 @@ def fetch(url: str) -> bytes:
     handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
     if proxy := pip_setting("proxy"):
         handlers.append(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
-    with urllib.request.build_opener(*handlers).open(url, timeout=60) as reply:
+    with urllib.request.build_opener(*handlers).open(url, timeout=15) as reply:
         content: bytes = reply.read()
     return content
 
