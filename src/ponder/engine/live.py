@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-import traceback
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
@@ -19,11 +18,8 @@ from ponder.core.budget import Account, Budget
 from ponder.core.errors import (
     BackendError,
     BudgetExhausted,
-    ForeignAwait,
     PonderError,
-    StrategyError,
     StrategyStuck,
-    describe,
 )
 from ponder.core.problem import Problem
 from ponder.core.registry import Plan
@@ -34,6 +30,7 @@ from ponder.engine.calls import Caller, Cut, Watch
 from ponder.engine.clusters import Clusters
 from ponder.engine.journal import Journal, Recorded
 from ponder.engine.perform import Performer
+from ponder.engine.program import Returned, advance, checked
 from ponder.engine.races import Child, Race
 from ponder.engine.state import Lane, State
 from ponder.engine.watchdog import Watchdog
@@ -70,6 +67,7 @@ class Live:
     ) -> None:
         self.plan = plan
         self.state = State(budget or Budget(), price or backend.price, seed)
+        self._name = plan.strategy.name
         self._problem = problem
         self._backend = backend
         self._settings = settings
@@ -162,10 +160,7 @@ class Live:
     async def _strategy(self, lane: Lane) -> Answer:
         session = Session(self._problem, self._settings)
         self._session = session
-        answer = await self._drive(lane, self.plan.start(session))
-        if not isinstance(answer, Answer):
-            raise StrategyError(f"strategy {self.plan.strategy.name} returned {answer!r:.60}, which is no Answer")
-        return answer
+        return checked(self._name, await self._drive(lane, self.plan.start(session)))
 
     async def _drive(self, lane: Lane, program: Coroutine[Action, Any, Any]) -> Any:
         """Run one coroutine to its end: hand its actions out, send the results in."""
@@ -176,24 +171,16 @@ class Live:
             while True:
                 self._session._rng = lane.rng
                 try:
-                    if error is None:
-                        action = self._watchdog.guard(program.send, value)
-                    else:
-                        action = self._watchdog.guard(program.throw, error)
-                except StopIteration as end:
-                    return end.value
+                    asked = advance(self._name, program, value, error, self._watchdog.guard)
                 except StrategyStuck:
                     raise StrategyStuck(
-                        f"strategy {self.plan.strategy.name} computed for more than {self._patience:g} s "
-                        "without a Session operation"
+                        f"strategy {self._name} computed for more than {self._patience:g} s without a Session operation"
                     ) from None
-                except (PonderError, Cut):
-                    raise
-                except Exception as mistake:
-                    raise StrategyError(f"strategy {self.plan.strategy.name} raised {_where(mistake)}") from mistake
+                if isinstance(asked, Returned):
+                    return asked.value
                 value, error = None, None
                 try:
-                    value = await self._perform(lane, action, races)
+                    value = await self._perform(lane, asked, races)
                 except (PonderError, Cut) as failure:
                     error = failure
         finally:
@@ -202,17 +189,10 @@ class Live:
                 for race in races.values():
                     await race.cancel()
 
-    async def _perform(self, lane: Lane, action: Any, races: dict[int, Race]) -> Any:
-        if not isinstance(action, Action):
-            raise ForeignAwait(
-                f"strategy {self.plan.strategy.name} awaited something that is no Session operation "
-                f"({type(action).__name__}); a strategy may only await methods of its Session"
-            )
+    async def _perform(self, lane: Lane, action: Action, races: dict[int, Race]) -> Any:
         lane.step += 1
         if next(self._acted) > self._settings.max_actions:
-            raise StrategyStuck(
-                f"strategy {self.plan.strategy.name} performed more than {self._settings.max_actions:,} actions"
-            )
+            raise StrategyStuck(f"strategy {self._name} performed more than {self._settings.max_actions:,} actions")
         match action:
             case actions.Gather():
                 race = self._race(lane, action.children)
@@ -251,10 +231,3 @@ class Live:
     def _learned(self, raw: str, chosen: str) -> None:
         if self._journal is not None:
             self._journal.note("", 0, "answer", {"raw": raw, "chosen": chosen}, self.clock())
-
-
-def _where(mistake: BaseException) -> str:
-    """The exception and the line of the strategy that it came from."""
-    frames = traceback.extract_tb(mistake.__traceback__)
-    frame = next((frame for frame in reversed(frames) if "/ponder/engine/" not in frame.filename), frames[-1])
-    return f"{describe(mistake)} ({frame.filename}:{frame.lineno})"

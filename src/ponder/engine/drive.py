@@ -1,0 +1,376 @@
+"""The sync driver: runs a strategy against an in-memory environment, as a simulation in which tokens are time.
+
+Every lane has a depth, the generated tokens that had to come before; an action that generates ends that much later.
+So children of gather overlap, the results of as_completed come shortest first, and a branch that is cut is charged for
+what it would have produced by then: the same ledger as live, without a model, a clock or an event loop.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from ponder.core import actions
+from ponder.core.actions import Action, Until
+from ponder.core.answer import Answer
+from ponder.core.branch import Branch
+from ponder.core.budget import Account, Amount, Budget
+from ponder.core.errors import BudgetExhausted, MissingCapability, PonderError, StrategyStuck
+from ponder.core.ledger import Charge
+from ponder.core.problem import Problem
+from ponder.core.registry import Plan
+from ponder.core.session import Session
+from ponder.core.settings import Settings
+from ponder.engine.program import Returned, advance, checked
+from ponder.engine.state import Lane, State
+
+__all__ = ["Environment", "drive"]
+
+
+class Environment(Protocol):
+    """A world that answers at once. It sees branches as the strategy does, and no reference answer."""
+
+    def extend(self, branch: Branch, tokens: int | None, until: Until) -> Branch:
+        """The branch further along: at most by `tokens`, with `answer` set when it has ended by itself."""
+        ...
+
+    def probe(self, branch: Branch) -> tuple[str | None, int]:
+        """What the branch would answer now, and the tokens that asking costs."""
+        ...
+
+    def score(self, branch: Branch) -> tuple[float, int]:
+        """The verifier's score of the branch, and the tokens that asking costs."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """An action under way: `finish` gives its result, or more work; `cut` books what it had done after some tokens."""
+
+    started: int
+    takes: int
+    finish: Callable[[], Any]
+    cut: Callable[[int], None]
+
+
+@dataclass(slots=True, eq=False)
+class _Race:
+    children: list[_Task]
+    finished: deque[_Task] = field(default_factory=deque)
+    taken: int = 0
+    waiter: _Task | None = None
+    gathering: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """One lane and the coroutine that runs in it."""
+
+    lane: Lane
+    program: Coroutine[Any, Any, Any]
+    race: _Race | None = None
+    work: _Work | None = None
+    races: dict[int, _Race] = field(default_factory=dict)
+    ended: bool = False
+    result: Any = None
+    error: Exception | None = None
+
+
+def drive(
+    plan: Plan,
+    problem: Problem,
+    environment: Environment,
+    *,
+    settings: Settings | None = None,
+    budget: Budget | None = None,
+    seed: int = 0,
+) -> Answer:
+    """The answer that the plan gives in this environment, with the bill. Deterministic.
+
+    Raises:
+        StrategyError: the strategy is wrong.
+        MissingCapability: it asks for something that the environment has no record of.
+    """
+    return _Simulation(plan, problem, environment, settings or Settings(), budget or Budget(), seed).run()
+
+
+class _Simulation:
+    def __init__(
+        self, plan: Plan, problem: Problem, environment: Environment, settings: Settings, budget: Budget, seed: int
+    ) -> None:
+        self._name = plan.strategy.name
+        self._environment = environment
+        self._settings = settings
+        self._seed = seed
+        self._state = State(budget, None, seed)
+        self._session = Session(problem, settings)
+        self._root = _Task(self._state.lane(), plan.start(self._session))
+        self._ready: deque[tuple[_Task, Any, Exception | None]] = deque([(self._root, None, None)])
+        self._queue: list[tuple[int, int, _Task, _Work]] = []
+        self._starved: list[Callable[[], None]] = []
+        self._order = itertools.count()
+        self._acted = itertools.count(1)
+
+    def run(self) -> Answer:
+        while not self._root.ended:
+            if self._ready:
+                self._step(*self._ready.popleft())
+            else:
+                self._finish_next()
+        self._abandon(self._root)
+        if isinstance(self._root.error, BudgetExhausted):
+            self._state.exhaust(self._root.error)
+            return self._state.finish(self._state.best(str(self._root.error)), 0.0)
+        if self._root.error is not None:
+            raise self._root.error
+        return self._state.finish(checked(self._name, self._root.result), 0.0)
+
+    def _finish_next(self) -> None:
+        """Let the work that ends first end."""
+        depth, _, task, work = heapq.heappop(self._queue)
+        if task.work is not work:
+            return  # cut in the meantime
+        self._state.deepen(task.lane, depth)
+        task.work = None
+        self._resume(task, work.finish)
+        starved, self._starved = self._starved, []
+        for again in starved:
+            again()
+
+    def _resume(self, task: _Task, compute: Callable[[], Any]) -> None:
+        """Hand the task what `compute` returns or raises, unless that is more work."""
+        try:
+            result = compute()
+        except PonderError as error:
+            self._ready.append((task, None, error))
+            return
+        if isinstance(result, _Work):
+            task.work = result
+            heapq.heappush(self._queue, (result.started + result.takes, next(self._order), task, result))
+        elif result is not _WAITING:
+            self._ready.append((task, result, None))
+
+    def _step(self, task: _Task, value: Any, error: Exception | None) -> None:
+        """Run one coroutine up to its next action."""
+        if task.ended:
+            return
+        self._session._rng = task.lane.rng
+        try:
+            asked = advance(self._name, task.program, value, error)
+        except PonderError as failure:
+            self._end(task, None, failure)
+            return
+        if isinstance(asked, Returned):
+            self._end(task, asked.value, None)
+            return
+        task.lane.step += 1
+        if next(self._acted) > self._settings.max_actions:
+            limit = f"strategy {self._name} performed more than {self._settings.max_actions:,} actions"
+            self._end(task, None, StrategyStuck(limit))
+            return
+        self._resume(task, lambda: self._perform(task, asked))
+
+    def _end(self, task: _Task, result: Any, error: Exception | None) -> None:
+        task.ended, task.result, task.error = True, result, error
+        self._abandon(task)
+        race = task.race
+        if race is not None:
+            race.finished.append(task)
+            self._tell(race)
+
+    def _abandon(self, task: _Task) -> None:
+        """Close a task's coroutine and cut its children, at its own depth."""
+        task.program.close()
+        for race in task.races.values():
+            self._close(task, race)
+        task.races.clear()
+
+    def _perform(self, task: _Task, action: Action) -> Any:
+        lane, state = task.lane, self._state
+        match action:
+            case actions.Sample():
+                return state.open(lane, action.n)
+            case actions.Extend():
+                live = [branch for branch in map(state.current, action.branches) if branch.live]
+                return self._extend(task, action, live, live)
+            case actions.Fork():
+                return state.open(lane, action.n, state.current(action.branch))
+            case actions.Prune():
+                return [state.end(branch, "pruned") for branch in action.branches]
+            case actions.Probe():
+                return self._probe(task, [state.current(branch) for branch in action.branches])
+            case actions.Score():
+                return self._score(task, [state.current(branch) for branch in action.branches])
+            case actions.Clock():
+                return float(lane.depth)
+            case actions.Gather() | actions.Race():
+                return self._race(task, action)
+            case actions.Next():
+                race = task.races[action.race]
+                race.waiter = task
+                self._tell(race)
+                return _WAITING
+            case actions.Unrace():
+                return self._close(task, task.races.pop(action.race))
+            case actions.Limit():
+                lane.limits.append((lane.account, lane.deadline))
+                lane.account = Account(action.budget, lane.account)
+                return None
+            case actions.Unlimit():
+                lane.account, lane.deadline = lane.limits.pop()
+                return None
+            case _:
+                raise MissingCapability(f"there is no record of {type(action).__name__.lower()} to replay")
+
+    def _extend(self, task: _Task, action: actions.Extend, live: list[Branch], pending: list[Branch]) -> Any:
+        """Extend as many branches as the budget covers at a time, then the rest."""
+        lane, state = task.lane, self._state
+        if not pending:
+            after = [state.current(branch) for branch in action.branches]
+            if live and state.exhausted and all(state.current(branch).ending == "budget" for branch in live):
+                raise state.exhausted
+            return after
+        room = self._settings.max_tokens - min(branch.tokens for branch in pending)
+        ceiling = Amount(tokens=min(action.tokens or room, room), calls=1)
+        count = lane.account.affordable(ceiling, len(pending)) if lane.account.bounded else len(pending)
+        if count == 0:
+            return self._starve(task, action, live, pending, ceiling)
+        for _ in range(count):
+            lane.account.reserve(ceiling)
+        before = pending[:count]
+        after = [self._environment.extend(branch, action.tokens, action.until) for branch in before]
+
+        def finish() -> Any:
+            for old, new in zip(before, after, strict=True):
+                self._settle(lane, ceiling, Charge(output=new.tokens - old.tokens, calls=1))
+                state.put(new)
+            return self._extend(task, action, live, pending[count:])
+
+        def cut(tokens: int) -> None:
+            for old, new in zip(before, after, strict=True):
+                made = min(tokens, new.tokens - old.tokens)
+                partial = self._environment.extend(old, made, "end") if made else old
+                self._settle(lane, ceiling, Charge(output=made, calls=1))
+                state.end(state.put(replace(partial, ending=None)), "pruned")
+
+        takes = max(new.tokens - old.tokens for old, new in zip(before, after, strict=True))
+        return _Work(lane.depth, takes, finish, cut)
+
+    def _starve(
+        self, task: _Task, action: actions.Extend, live: list[Branch], pending: list[Branch], ceiling: Amount
+    ) -> Any:
+        """Wait for what other lanes may give back of the budget, or give up."""
+        try:
+            task.lane.account.reserve(ceiling)
+        except BudgetExhausted as limit:
+            if limit.refundable:
+                self._starved.append(
+                    lambda: (
+                        self._resume(task, lambda: self._extend(task, action, live, pending))
+                        if not task.ended
+                        else None
+                    )
+                )
+                return _WAITING
+            self._state.exhaust(limit)
+            for branch in pending:
+                self._state.end(branch, "budget")
+            return self._extend(task, action, live, [])
+        raise AssertionError("affordable and reserve disagree")
+
+    def _probe(self, task: _Task, branches: list[Branch]) -> Any:
+        found = [(b.answer, 0) if not b.live else self._environment.probe(b) for b in branches]
+        return self._ask(task, "probe", [tokens for _, tokens in found], lambda: [answer for answer, _ in found])
+
+    def _score(self, task: _Task, branches: list[Branch]) -> Any:
+        found = [(0.0, 0) if b.answer is None else self._environment.score(b) for b in branches]
+        return self._ask(
+            task,
+            "verifier",
+            [tokens for _, tokens in found],
+            lambda: [
+                self._state.put(replace(branch, score=score))
+                for branch, (score, _) in zip(branches, found, strict=True)
+            ],
+        )
+
+    def _ask(self, task: _Task, purpose: Any, costs: Sequence[int], result: Callable[[], Any]) -> Any:
+        """Calls beside the branches: all at once, each charged for its tokens."""
+        lane = task.lane
+        ceilings = [Amount(tokens=cost, calls=1) for cost in costs if cost]
+        for ceiling in ceilings:
+            lane.account.reserve(ceiling)
+
+        def finish() -> Any:
+            for ceiling in ceilings:
+                self._settle(lane, ceiling, Charge(purpose=purpose, output=ceiling.tokens, calls=1))
+            return result()
+
+        def cut(tokens: int) -> None:
+            for ceiling in ceilings:
+                made = min(tokens, ceiling.tokens)
+                self._settle(lane, ceiling, Charge(purpose=purpose, output=made, discarded=made, calls=1))
+
+        return _Work(lane.depth, max(costs, default=0), finish, cut) if ceilings else result()
+
+    def _race(self, task: _Task, action: actions.Gather | actions.Race) -> Any:
+        children = [_Task(task.lane.child(i, self._seed), program) for i, program in enumerate(action.children)]
+        race = _Race(children)
+        task.races[task.lane.step] = race
+        for child in children:
+            child.race = race
+            self._ready.append((child, None, None))
+        if isinstance(action, actions.Race):
+            return task.lane.step
+        race.gathering, race.waiter = True, task
+        self._tell(race)
+        return _WAITING
+
+    def _tell(self, race: _Race) -> None:
+        """Give a waiting parent what it waits for, if it is there."""
+        task = race.waiter
+        if task is None:
+            return
+        if race.gathering:
+            failed = next((child for child in race.finished if child.error is not None), None)
+            if failed is None and len(race.finished) < len(race.children):
+                return
+            race.waiter = None
+            self._close(task, task.races.pop(task.lane.step))
+            for child in race.finished:
+                self._state.deepen(task.lane, child.lane.depth)
+            results = [child.result for child in race.children]
+            self._ready.append((task, results, failed.error if failed else None))
+        elif race.finished:
+            race.waiter = None
+            race.taken += 1
+            child = race.finished.popleft()
+            self._state.deepen(task.lane, child.lane.depth)
+            self._ready.append((task, (True, child.result), child.error))
+        elif race.taken == len(race.children):
+            race.waiter = None
+            self._ready.append((task, (False, None), None))
+
+    def _close(self, task: _Task, race: _Race) -> None:
+        """Cut the children that still run, at the depth that the parent has reached."""
+        for child in race.children:
+            if child.ended:
+                continue
+            child.ended = True
+            if child.work is not None:
+                made = max(0, task.lane.depth - child.work.started)
+                child.work.cut(made)
+                self._state.deepen(child.lane, child.work.started + min(made, child.work.takes))
+                child.work = None
+            self._abandon(child)
+
+    def _settle(self, lane: Lane, ceiling: Amount, charge: Charge) -> None:
+        lane.account.settle(ceiling, charge.amount(None))
+        self._state.book(charge)
+
+
+_WAITING = object()

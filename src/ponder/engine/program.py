@@ -1,0 +1,79 @@
+"""One step of a strategy's coroutine, the same for every driver."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from ponder.core.actions import Action
+from ponder.core.answer import Answer
+from ponder.core.errors import ForeignAwait, PonderError, StrategyError, describe
+from ponder.engine.calls import Cut
+
+__all__ = ["Returned", "advance", "checked"]
+
+Guard = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The coroutine has ended with this value."""
+
+    value: Any
+
+
+def _plainly(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+def advance(
+    name: str,
+    program: Coroutine[Any, Any, Any],
+    value: Any,
+    error: Exception | None,
+    guard: Guard = _plainly,
+) -> Action | Returned:
+    """Send a result, or throw an error, into the coroutine; returns what it asks for next.
+
+    Raises:
+        ForeignAwait: it awaited something that is no Session operation.
+        StrategyStuck: `guard` stopped it.
+        StrategyError: it raised.
+        PonderError: it let one of Ponder's own errors pass.
+    """
+    try:
+        asked = guard(program.send, value) if error is None else guard(program.throw, error)
+        if isinstance(asked, Action):
+            return asked
+        # Thrown at the await itself, so that the traceback shows the strategy's line.
+        guard(program.throw, ForeignAwait(_foreign(name, asked)))
+        raise ForeignAwait(_foreign(name, asked))
+    except StopIteration as end:
+        return Returned(end.value)
+    except (PonderError, Cut):
+        raise
+    except Exception as mistake:
+        raise StrategyError(f"strategy {name} raised {_where(mistake)}") from mistake
+
+
+def checked(name: str, answer: Any) -> Answer:
+    """What a strategy returned, if it is an Answer."""
+    if not isinstance(answer, Answer):
+        raise StrategyError(f"strategy {name} returned {answer!r:.60}, which is no Answer")
+    return answer
+
+
+def _foreign(name: str, asked: object) -> str:
+    return (
+        f"strategy {name} awaited something that is no Session operation ({type(asked).__name__}); "
+        "a strategy may only await methods of its Session"
+    )
+
+
+def _where(mistake: BaseException) -> str:
+    """The exception and the line of the strategy that it came from."""
+    frames = traceback.extract_tb(mistake.__traceback__)
+    frame = next((frame for frame in reversed(frames) if "/ponder/engine/" not in frame.filename), frames[-1])
+    return f"{describe(mistake)} ({frame.filename}:{frame.lineno})"
