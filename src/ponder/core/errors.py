@@ -18,6 +18,7 @@
     ├── StrategyError              the strategy itself is wrong
     │   ├── ForeignAwait           it awaits what is no Session operation; also a TypeError
     │   └── StrategyStuck          it computes without end, or acts without end
+    ├── VerifierError              a verifier does not work, or gives no score
     └── StoreError                 the run store cannot be read or written
 
 ``exit_code`` is what the shell command ends with: 2 for something to correct first, 1 for a run that failed.
@@ -51,6 +52,7 @@ __all__ = [
     "UnknownName",
     "Unreachable",
     "UsageError",
+    "VerifierError",
     "WeightsError",
     "describe",
 ]
@@ -164,6 +166,10 @@ class ForeignAwait(StrategyError, TypeError):
 
 class StrategyStuck(StrategyError):
     """The strategy computes, or acts, without end."""
+
+
+class VerifierError(PonderError):
+    """A verifier raised, gave something that is no score, or cannot be started."""
 
 
 class StoreError(PonderError):

@@ -1,0 +1,33 @@
+"""Right if it is the right letter of a multiple choice."""
+
+from __future__ import annotations
+
+from ponder.core.backend import Capability
+from ponder.core.branch import Branch
+from ponder.core.errors import InvalidProblem
+from ponder.core.problem import Problem
+from ponder.core.verifier import Ask
+from ponder.verifiers.forms import form_of
+from ponder.verifiers.stated import reference_of, stated
+
+__all__ = ["Choice"]
+
+
+class Choice:
+    """Scores 1 if the answer (``B``, ``(b)``, ``B. Paris``) has the letter of the reference, else 0."""
+
+    name = "choice"
+    needs: frozenset[Capability] = frozenset()
+
+    async def score(self, problem: Problem, branch: Branch, ask: Ask) -> float:
+        """1 or 0.
+
+        Raises:
+            InvalidProblem: the problem has no reference answer, or one that is no choice.
+        """
+        reference = reference_of(problem, self.name)
+        right = form_of(reference).letter
+        if not right:
+            raise InvalidProblem(f"the choice verifier needs a letter as reference answer, not {reference!r:.60}")
+        answer = stated(branch)
+        return 0.0 if answer is None else float(form_of(answer).letter == right)

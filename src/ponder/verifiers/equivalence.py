@@ -1,0 +1,78 @@
+"""When two answers mean the same."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Any
+
+from ponder.core.errors import VerifierError
+from ponder.verifiers.forms import form_of, settle
+from ponder.verifiers.pool import JobFailed, Undecided, Workers, shared_workers, wait
+
+__all__ = ["Equivalence"]
+
+_REMEMBERED = 10_000
+
+
+class Equivalence:
+    """A symmetric and reflexive relation on answers; not transitive, as a missing unit or percent sign is forgiven.
+
+    Numbers, choices, words and JSON are settled at once. What is left goes to math-verify (Kydlíček and Gandenberger,
+    2025) in a process that is killed at its time limit; undecided counts as different. Verdicts are remembered.
+    """
+
+    def __init__(self, workers: Workers | None = None) -> None:
+        self._workers = workers or shared_workers()
+        self._asked: OrderedDict[tuple[str, str], Future[Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    async def same(self, left: str, right: str) -> bool:
+        """True when both mean the same.
+
+        Raises:
+            VerifierError: the comparing process cannot be started.
+        """
+        if left == right:
+            return True
+        forms = form_of(left), form_of(right)
+        settled = settle(*forms)
+        if settled is not None:
+            return settled
+        first, second = sorted(form.latex or "" for form in forms)
+        try:
+            return bool(await wait(self._ask(first, second)))
+        except (Undecided, JobFailed):
+            return False
+
+    async def cluster(self, answers: Iterable[str]) -> list[int]:
+        """For each answer the index of the first answer that it equals, its own if it is new."""
+        founders: dict[str, int] = {}
+        found: list[int] = []
+        for index, answer in enumerate(answers):
+            for founder, place in founders.items():
+                if await self.same(founder, answer):
+                    found.append(place)
+                    break
+            else:
+                founders[answer] = index
+                found.append(index)
+        return found
+
+    def _ask(self, first: str, second: str) -> Future[Any]:
+        key = (first, second)
+        with self._lock:
+            future = self._asked.get(key)
+            if future is None or _may_be_retried(future):
+                future = self._workers.submit("same", first, second)
+            self._asked[key] = future
+            self._asked.move_to_end(key)
+            if len(self._asked) > _REMEMBERED:
+                self._asked.popitem(last=False)
+        return future
+
+
+def _may_be_retried(future: Future[Any]) -> bool:
+    return future.done() and isinstance(future.exception(), VerifierError)

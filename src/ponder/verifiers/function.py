@@ -1,0 +1,68 @@
+"""Right if a function of the user's says so."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio.to_thread
+
+from ponder.core.backend import Capability
+from ponder.core.branch import Branch
+from ponder.core.errors import PonderError, VerifierError, describe
+from ponder.core.problem import Problem
+from ponder.core.verifier import Ask
+from ponder.verifiers.stated import stated
+
+__all__ = ["Function", "Judge"]
+
+Judge = Callable[[Problem, str], float | bool | Awaitable[float | bool]]
+"""Takes the problem and the answer as the branch put it; gives a score in [0, 1], or whether it is right."""
+
+
+class Function:
+    """Scores with any Python callable. A plain function runs in a thread, an ``async def`` in the event loop."""
+
+    needs: frozenset[Capability] = frozenset()
+
+    def __init__(self, judge: Judge, name: str | None = None) -> None:
+        self.name = name or getattr(judge, "__qualname__", None) or type(judge).__name__
+        self._judge = judge
+        self._asynchronous = inspect.iscoroutinefunction(judge) or inspect.iscoroutinefunction(
+            getattr(judge, "__call__", None)  # noqa: B004 - an object with `async def __call__`
+        )
+
+    async def score(self, problem: Problem, branch: Branch, ask: Ask) -> float:
+        """What the function gives.
+
+        Raises:
+            VerifierError: the function raised, or gave something other than a number in [0, 1].
+        """
+        answer = stated(branch)
+        if answer is None:
+            return 0.0
+        try:
+            value = await self._call(problem, answer)
+        except PonderError:
+            raise
+        except Exception as error:
+            raise VerifierError(f"verifier {self.name} raised {describe(error)}") from error
+        return self._checked(value)
+
+    async def _call(self, problem: Problem, answer: str) -> Any:
+        if self._asynchronous:
+            return await self._judge(problem, answer)  # type: ignore[misc]
+        value = await anyio.to_thread.run_sync(self._judge, problem, answer, abandon_on_cancel=True)
+        return await value if inspect.isawaitable(value) else value
+
+    def _checked(self, value: Any) -> float:
+        try:
+            number = float(value) if not isinstance(value, str) else None
+        except (TypeError, ValueError):
+            number = None
+        if number is None or not 0 <= number <= 1:
+            raise VerifierError(
+                f"verifier {self.name} gave {value!r:.80}; a score is a number between 0 and 1"
+            ) from None
+        return number
