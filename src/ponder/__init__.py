@@ -68,6 +68,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ponder.api import aresume, asolve, solve
     from ponder.backends import connect
     from ponder.core.answer import Answer
     from ponder.core.backend import Backend, Capability
@@ -81,7 +82,6 @@ if TYPE_CHECKING:
     from ponder.core.session import Session
     from ponder.core.verifier import Verifier
     from ponder.core.voting import pick, vote
-    from ponder.api import aresume, asolve, solve
     from ponder.store.sqlite import Store
 
 

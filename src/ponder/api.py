@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import ponder.strategies  # noqa: F401 - registers them
-
 from ponder.core.answer import Answer
 from ponder.core.backend import Backend, Price
 from ponder.core.budget import Budget

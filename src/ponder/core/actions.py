@@ -41,14 +41,14 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Sample(Action):
-    """Open `n` branches from the prompt. -> list[Branch]"""
+    """Open `n` branches from the prompt; gives list[Branch]."""
 
     n: int
 
 
 @dataclass(frozen=True, slots=True)
 class Extend(Action):
-    """Continue branches, at most by `tokens`. -> list[Branch]"""
+    """Continue branches, at most by `tokens`; gives list[Branch]."""
 
     branches: tuple[Branch, ...]
     tokens: int | None
@@ -57,7 +57,7 @@ class Extend(Action):
 
 @dataclass(frozen=True, slots=True)
 class Fork(Action):
-    """Open `n` children of a branch. -> list[Branch]"""
+    """Open `n` children of a branch; gives list[Branch]."""
 
     branch: Branch
     n: int
@@ -65,28 +65,28 @@ class Fork(Action):
 
 @dataclass(frozen=True, slots=True)
 class Probe(Action):
-    """What would these branches answer now? -> list[str | None]"""
+    """What would these branches answer now? Gives list[str | None]."""
 
     branches: tuple[Branch, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Prune(Action):
-    """Stop branches, keep their record. -> list[Branch]"""
+    """Stop branches, keep their record; gives list[Branch]."""
 
     branches: tuple[Branch, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Score(Action):
-    """Ask the run's verifier. -> list[Branch]"""
+    """Ask the run's verifier; gives list[Branch]."""
 
     branches: tuple[Branch, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Chat(Action):
-    """A free call: critique, judge, merge. -> str"""
+    """A free call: critique, judge, merge; gives str."""
 
     messages: tuple[Message, ...]
     max_tokens: int | None
@@ -95,44 +95,44 @@ class Chat(Action):
 
 @dataclass(frozen=True, slots=True)
 class Clock(Action):
-    """Seconds since the run began; in replay, sequential tokens. -> float"""
+    """Seconds since the run began;; gives float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gather(Action):
-    """Run children concurrently, each in a journal lane of its own. -> list of what they return"""
+    """Run children concurrently, each in a journal lane of its own; gives list of what they return."""
 
     children: tuple[Coroutine[Any, Any, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Race(Action):
-    """Start children concurrently. -> int, a handle for `Next` and `Unrace`"""
+    """Start children concurrently; gives int, a handle for `Next` and `Unrace`."""
 
     children: tuple[Coroutine[Any, Any, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Next(Action):
-    """Wait for the next child to finish. -> (True, what it returns), or (False, None) after the last"""
+    """Wait for the next child to finish; gives (True, what it returns), or (False, None) after the last."""
 
     race: int
 
 
 @dataclass(frozen=True, slots=True)
 class Unrace(Action):
-    """Cancel the children that still run; what they produced is booked. -> None"""
+    """Cancel the children that still run; what they produced is booked; gives None."""
 
     race: int
 
 
 @dataclass(frozen=True, slots=True)
 class Limit(Action):
-    """Put what this lane spends from now on under a budget of its own, too. -> None"""
+    """Put what this lane spends from now on under a budget of its own, too; gives None."""
 
     budget: Budget
 
 
 @dataclass(frozen=True, slots=True)
 class Unlimit(Action):
-    """Close the innermost `Limit`. -> None"""
+    """Close the innermost `Limit`; gives None."""

@@ -89,7 +89,7 @@ class Session:
     async def probe(self, which: Branch) -> str | None: ...
     @overload
     async def probe(self, which: Sequence[Branch]) -> list[str | None]: ...
-    async def probe(self, which: Branch | Sequence[Branch]) -> str | None | list[str | None]:
+    async def probe(self, which: Branch | Sequence[Branch]) -> str | list[str | None] | None:
         """What a branch would answer if it had to answer now. The branch itself is not disturbed."""
         found: list[str | None] = await _perform(actions.Probe(_tuple(which)))
         return found[0] if isinstance(which, Branch) else found

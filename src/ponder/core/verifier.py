@@ -14,7 +14,9 @@ __all__ = ["Ask", "Verifier"]
 class Ask(Protocol):
     """How a verifier calls the model: like a backend, but booked as verification."""
 
-    async def __call__(self, request: Request) -> Completion: ...
+    async def __call__(self, request: Request) -> Completion:
+        """The reply to `request`."""
+        ...
 
 
 @runtime_checkable

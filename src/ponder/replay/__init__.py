@@ -1,0 +1,1 @@
+"""Recorded samples and traces as environments."""

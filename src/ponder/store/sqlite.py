@@ -158,7 +158,7 @@ class Store:
             StoreError: another process holds it.
         """
         lock = self.path.parent / f".{self.path.name}.{run}.lock"
-        with self._reporting("lock"), open(lock, "w") as file:
+        with self._reporting("lock"), lock.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

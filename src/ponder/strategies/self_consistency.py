@@ -27,7 +27,7 @@ Weight = Literal["none", "logprob", "verifier"]
 async def self_consistency(s: Session, n: Count = 16, weight: Weight = "none") -> Answer:
     """The most frequent answer among n samples (Wang et al. 2022, arXiv 2203.11171).
 
-    `weight` counts a vote by ``exp(mean log-probability)`` of its tokens, or by the verifier's score, instead of by one.
+    `weight` counts a vote by ``exp(mean log-probability)`` of its tokens, or by the verifier's score, not by one.
     """
     branches = await s.extend(await s.sample(n))
     if weight == "verifier":

@@ -1,0 +1,105 @@
+"""What each strategy does on samples that can be followed by hand."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from pools import run, samples
+
+from ponder.core.branch import Branch
+from ponder.strategies.adaptive_consistency import dirichlet_confidence
+
+
+def test_single_takes_the_first_sample() -> None:
+    answer = run("single", samples("B10 A20"))
+    assert (answer.value, answer.bill.total_tokens, answer.confidence) == ("B", 10, None)
+
+
+def test_self_consistency_returns_the_most_frequent_answer() -> None:
+    answer = run("self-consistency(n=5)", samples("A10 B20 B30 -40 A50 B60"))
+    assert answer.value == "A"  # a tie, A2 : B2, goes to the answer seen first
+    assert dict(answer.votes) == {"A": 2, "B": 2}
+    assert answer.confidence == 0.5  # the branch without an answer abstains
+    assert (answer.bill.total_tokens, answer.bill.sequential_tokens) == (150, 50)
+
+
+def test_self_consistency_weighted_by_the_verifier() -> None:
+    answer = run("self-consistency(n=3,weight=verifier)", samples("A10:0.2 A10:0.3 B10:0.9"))
+    assert answer.value == "B"
+    assert answer.confidence == pytest.approx(0.9 / 1.4)
+
+
+def test_best_of_n_weighted_and_naive_differ() -> None:
+    recorded = samples("A10:0.5 A10:0.5 B10:0.8 -99:1.0")
+    assert run("best-of-n(n=4)", recorded).value == "A"
+    assert run("best-of-n(n=4,select=naive)", recorded).value == "B"
+
+
+def test_adaptive_consistency_stops_at_four_unanimous_samples() -> None:
+    answer = run("adaptive-consistency", samples("A10 A20 A30 A40 B50"))
+    assert answer.value == "A"
+    assert answer.bill.calls == 4
+    assert answer.bill.total_tokens == answer.bill.sequential_tokens == 100  # one at a time: latency is the sum
+
+
+@pytest.mark.parametrize(("votes", "drawn"), [("AAAA", 4), ("BAAAAAA", 7), ("ABABABABAB", 10), ("BBAAAAAAAAA", 10)])
+def test_adaptive_consistency_stops_where_the_published_table_says(votes: str, drawn: int) -> None:
+    answer = run("adaptive-consistency(n=10)", samples(" ".join(f"{vote}10" for vote in votes + "CCCCCC")))
+    assert answer.bill.calls == drawn
+
+
+def test_adaptive_consistency_in_batches_is_quicker_and_wastes_little() -> None:
+    answer = run("adaptive-consistency(batch=3)", samples("A10 A10 A10 A10 A10 A10 B10"))
+    assert (answer.bill.calls, answer.bill.sequential_tokens) == (6, 20)
+
+
+def test_the_dirichlet_criterion_counts_the_third_answer() -> None:
+    spread = samples("A10 A10 A10 B10 C10 " + "A10 " * 35)
+    beta = run("adaptive-consistency(n=40)", spread).bill.calls
+    dirichlet = run("adaptive-consistency(n=40,criterion=dirichlet)", spread).bill.calls
+    assert 4 < beta <= dirichlet < 40
+
+
+def test_the_dirichlet_confidence_is_what_monte_carlo_gives() -> None:
+    branches = [Branch(id=str(i), answer=answer) for i, answer in enumerate("AAAAAABBBCCD")]
+    rng, draws = random.Random(0), 40_000
+    wins = 0
+    for _ in range(draws):
+        first, *others = (rng.gammavariate(count + 1, 1.0) for count in (6, 3, 2, 1))
+        wins += first > max(others)
+    assert dirichlet_confidence(branches) == pytest.approx(wins / draws, abs=0.01)
+
+
+def test_esc_stops_at_the_first_unanimous_window() -> None:
+    answer = run("esc(n=9,window=3)", samples("A10 B10 A10 B20 B20 B20 A30 A30 A30"))
+    assert answer.value == "B"
+    assert (answer.bill.calls, answer.bill.sequential_tokens) == (6, 30)
+
+
+def test_esc_without_a_unanimous_window_votes_over_all() -> None:
+    answer = run("esc(n=4,window=2)", samples("A10 B10 B10 A10 C10"))
+    assert (answer.value, answer.bill.calls) == ("A", 4)
+
+
+def test_a_window_in_which_one_abstains_is_not_unanimous() -> None:
+    assert run("esc(n=4,window=2)", samples("A10 -10 A10 A10")).bill.calls == 4
+
+
+def test_short_m_at_k_cuts_the_others_and_charges_what_they_had() -> None:
+    answer = run("short-m-at-k(m=2,k=4)", samples("A40 B10 B20 A30"))
+    assert answer.value == "B"
+    # B10 and B20 are complete; the other two had come as far as the second, 20 tokens each.
+    assert (answer.bill.total_tokens, answer.bill.sequential_tokens) == (10 + 20 + 20 + 20, 20)
+    assert answer.bill.discarded_tokens == 40
+    assert [branch.ending for branch in answer.branches] == ["pruned", "stop", "stop", "pruned"]
+
+
+def test_short_m_at_k_breaks_ties_by_the_shorter_chain() -> None:
+    assert run("short-m-at-k(m=2,k=2)", samples("A20 B10")).value == "B"
+
+
+def test_no_answer_at_all_is_an_answer_without_value() -> None:
+    answer = run("self-consistency(n=2)", samples("-10 -20"))
+    assert answer.value is None
+    assert answer.bill.total_tokens == 30
