@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import ponder
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -24,18 +28,35 @@ def locked(name: str) -> dict[str, Requirement]:
     return {canonicalize_name(pin.name): pin for pin in pins}
 
 
-def wanted(group: str) -> list[Requirement]:
-    """The requirements that pyproject.toml states for a lock."""
-    groups = PROJECT["dependency-groups"]
-    texts = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["local"]]
-    texts += groups["build"] + [text for text in groups[group] if isinstance(text, str)]
-    return [Requirement(text) for text in texts]
+def runtime() -> list[Requirement]:
+    """What the package needs, with the extra that the quickstart installs."""
+    project = PROJECT["project"]
+    return [Requirement(text) for text in [*project["dependencies"], *project["optional-dependencies"]["local"]]]
 
 
-@pytest.mark.parametrize(("lock", "group"), [("runtime", "build"), ("dev", "dev")])
-def test_a_lock_covers_what_the_project_requires(lock: str, group: str) -> None:
+def group(name: str) -> list[Requirement]:
+    """What the development of the package needs."""
+    return [Requirement(text) for text in PROJECT["dependency-groups"][name] if isinstance(text, str)]
+
+
+def third_party() -> set[str]:
+    """The distributions that the package imports, wherever in a file the import stands."""
+    nodes = [node for path in (ROOT / "src").rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    modules = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"ponder"}
+    distributions = importlib.metadata.packages_distributions()
+    return {canonicalize_name(distributions[module][0]) for module in modules}
+
+
+def test_the_project_requires_what_it_imports() -> None:
+    assert third_party() == {canonicalize_name(requirement.name) for requirement in runtime()}
+
+
+@pytest.mark.parametrize(("lock", "groups"), [("runtime", ["build"]), ("dev", ["build", "dev"])])
+def test_a_lock_covers_what_the_project_requires(lock: str, groups: list[str]) -> None:
     pins = locked(lock)
-    for requirement in wanted(group):
+    for requirement in runtime() + [requirement for name in groups for requirement in group(name)]:
         (exact,) = pins[canonicalize_name(requirement.name)].specifier
         assert exact.operator == "=="
         assert requirement.specifier.contains(exact.version), f"{requirement}: {exact} (run scripts/lock)"
@@ -60,7 +81,7 @@ def test_the_wheel_is_typed_and_holds_only_the_package(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    info = f"ponder-{PROJECT['project']['version']}.dist-info"
+    info = f"ponder-{ponder.__version__}.dist-info"
     assert {name.split("/")[0] for name in names} == {"ponder", info}
     assert {"ponder/py.typed", f"{info}/licenses/LICENSE", f"{info}/entry_points.txt"} <= names
     sources = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src/ponder").rglob("*.py")}
