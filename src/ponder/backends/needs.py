@@ -1,0 +1,36 @@
+"""What a request needs of a backend."""
+
+from __future__ import annotations
+
+from ponder.core.backend import Backend, Capability, Request
+from ponder.core.errors import MissingCapability
+
+__all__ = ["needs", "refuse_undeclared"]
+
+
+def needs(request: Request) -> frozenset[Capability]:
+    """The capabilities without which `request` cannot be carried out.
+
+    A seed is a wish: a backend without `Capability.SEED` ignores it.
+    """
+    wanted = {
+        Capability.SAMPLE: True,
+        Capability.CONTINUE: bool(request.prefix),
+        Capability.N: request.n > 1,
+        Capability.LOGPROBS: request.logprobs > 0,
+        Capability.SCHEMA: request.schema is not None,
+        Capability.THINKING_BUDGET: request.thinking_budget is not None,
+    }
+    return frozenset(capability for capability, is_wanted in wanted.items() if is_wanted)
+
+
+def refuse_undeclared(backend: Backend, request: Request) -> None:
+    """Raise before anything is sent if the backend does not declare what the request needs.
+
+    Raises:
+        MissingCapability: names the capabilities that are missing.
+    """
+    missing = needs(request) - backend.capabilities
+    if missing:
+        names = ", ".join(repr(str(capability)) for capability in sorted(missing))
+        raise MissingCapability(f"the backend {backend.name!r} cannot do what this call needs: {names}")

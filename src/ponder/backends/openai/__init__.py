@@ -1,0 +1,7 @@
+"""Models behind the chat completions API."""
+
+from __future__ import annotations
+
+from ponder.backends.openai.backend import OpenAI
+
+__all__ = ["OpenAI"]

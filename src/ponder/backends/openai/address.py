@@ -1,0 +1,76 @@
+"""Where a model is served, as a user writes it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from ponder.core.errors import InvalidOption
+
+__all__ = ["VENDOR_URL", "Address", "parse_spec"]
+
+VENDOR_URL = "https://api.openai.com/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A base URL without credentials, and apart from it the ``Authorization`` that its user and password make.
+
+    `repr` shows the URL alone.
+    """
+
+    url: str
+    authorization: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Address({self.url!r})"
+
+    @property
+    def root(self) -> str:
+        """Scheme, host and port: where servers keep what is not part of the chat API."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @classmethod
+    def of(cls, base_url: str) -> Address:
+        """Read a base URL; without a path it gets ``/v1``.
+
+        Raises:
+            InvalidOption: it is no http or https URL.
+        """
+        try:
+            parts = urlsplit(base_url.strip())
+            parts.port  # noqa: B018  (reading it checks it)
+        except ValueError:
+            raise InvalidOption("the base URL is no URL: its host or port cannot be read") from None
+        netloc = parts.netloc.rpartition("@")[2]
+        shown = f"{parts.scheme}://{netloc}{parts.path}"
+        if parts.scheme not in ("http", "https") or not parts.hostname or any(c.isspace() for c in netloc + parts.path):
+            raise InvalidOption(f"the base URL {shown!r} is no URL; it should read like http://localhost:8000/v1")
+        if parts.query or parts.fragment:
+            raise InvalidOption(f"the base URL {shown!r} has a query or fragment after it; give it without")
+        path = parts.path.rstrip("/") or "/v1"
+        authorization = None
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            authorization = "Basic " + base64.b64encode(pair.encode()).decode()
+        return cls(f"{parts.scheme}://{netloc}{path}", authorization)
+
+
+def parse_spec(spec: str) -> tuple[str, str]:
+    """The model and the base URL in ``"openai/MODEL"``, ``"openai/MODEL@URL"`` or ``"MODEL@URL"``.
+
+    Without a URL it is OPENAI_BASE_URL, or else the vendor's.
+
+    Raises:
+        InvalidOption: there is no model, or what follows the ``@`` is no URL.
+    """
+    model, at, url = spec.partition("@")
+    model = model.removeprefix("openai/").strip()
+    if not model:
+        raise InvalidOption("no model name; write openai/MODEL or openai/MODEL@http://host:port/v1")
+    if at and not url.startswith(("http://", "https://")):
+        raise InvalidOption(f"after {model + '@'!r} comes a URL that starts with http:// or https://")
+    return model, url or os.environ.get("OPENAI_BASE_URL") or VENDOR_URL

@@ -1,0 +1,186 @@
+"""The backend for every server that speaks the chat completions API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ponder.backends.needs import refuse_undeclared
+from ponder.backends.openai.address import VENDOR_URL, Address, parse_spec
+from ponder.backends.openai.batches import merge, split
+from ponder.backends.openai.counts import estimate_prompt
+from ponder.backends.openai.detect import detect, model_names
+from ponder.backends.openai.events import DONE, Events
+from ponder.backends.openai.failures import from_event
+from ponder.backends.openai.reply import WrongShape, read
+from ponder.backends.openai.servers import OPENAI, SERVERS, UNKNOWN, Server
+from ponder.backends.openai.stream import Stream
+from ponder.backends.openai.transport import LARGEST_REPLY, Transport
+from ponder.backends.openai.wire import body
+from ponder.core.backend import Capability, Completion, Price, Progress, Request
+from ponder.core.errors import BrokenReply, CallTimeout, InvalidOption, UnknownName
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
+__all__ = ["OpenAI"]
+
+BYTES_PER_TOKEN = 2048
+"""What one token may take in a reply, with its framing and its log-probabilities."""
+
+DRAIN_SECONDS = 1.0
+
+
+class OpenAI:
+    """A model behind the chat completions API: vLLM, SGLang, llama.cpp, Ollama, the vendors.
+
+    What the server can do comes from three sources, the first that applies: `capabilities`, given by the user; the
+    kind of server, named in `server` or found by `detect`; or else the least that all have: sample and cancel.
+    The key is read from the environment variable `api_key_env` (``OPENAI_API_KEY``) and never shown.
+
+    `timeout` is how long the server may be silent, in seconds: the whole generation of a reply that comes in one
+    piece, the gap between two tokens of a stream. `concurrency` bounds the open connections.
+
+    Raises:
+        InvalidOption: the base URL is no URL, or a number is out of range.
+        UnknownName: there is no such `server`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        api_key_env: str | None = None,
+        name: str | None = None,
+        server: str | None = None,
+        concurrency: int = 16,
+        timeout: float = 600.0,
+        capabilities: Iterable[Capability] | None = None,
+        price: Price | None = None,
+    ) -> None:
+        if concurrency < 1:
+            raise InvalidOption(f"concurrency is {concurrency}; it must be at least 1")
+        if not timeout > 0:
+            raise InvalidOption(f"timeout is {timeout} seconds; it must be more than 0")
+        address = Address.of(base_url)
+        self.model = model
+        self.name = name or f"openai/{model}" + ("" if address.url == VENDOR_URL else f"@{address.url}")
+        self.concurrency = concurrency
+        self.price = price
+        self._address = address
+        self._transport = Transport(address, model, api_key_env or "OPENAI_API_KEY", concurrency, timeout)
+        self._declared = None if capabilities is None else frozenset(capabilities)
+        self._most: int | None = None
+        self._become(_server_named(server, address))
+
+    @classmethod
+    def open(cls, spec: str, *, api_key_env: str | None = None, price: Price | None = None) -> OpenAI:
+        """The backend for ``"openai/MODEL"``, ``"openai/MODEL@http://host:port"`` or ``"MODEL@http://host:port"``.
+
+        Raises:
+            InvalidOption: there is no model in it, or no URL after the ``@``.
+        """
+        model, url = parse_spec(spec)
+        return cls(url, model, api_key_env=api_key_env, price=price)
+
+    def __repr__(self) -> str:
+        return f"OpenAI({self._address.url!r}, {self.model!r}, server={self._server.name!r})"
+
+    def _become(self, server: Server) -> None:
+        self._server = server
+        self._transport.keep_alive = server.keep_alive
+        self.capabilities = server.capabilities if self._declared is None else self._declared
+        if Capability.THINKING_BUDGET in self.capabilities and not server.thinking_budget:
+            raise InvalidOption(f"a server of the kind {server.name!r} has no field for a thinking budget")
+
+    async def models(self) -> list[str]:
+        """The names of the models that the server lists.
+
+        Raises:
+            BackendError: it cannot be reached, or refuses the key.
+        """
+        return model_names(await self._transport.models())
+
+    async def detect(self) -> str:
+        """Find out the kind of server, and with it what it can do; returns the kind.
+
+        Raises:
+            BackendError: the server cannot be reached, or refuses the key.
+        """
+        models = await self._transport.models()
+        if self._server is UNKNOWN:
+            server, self._most = await detect(models, self._transport.look)
+            self._become(server)
+            await self._transport.close()
+        return self._server.name
+
+    async def generate(self, request: Request, progress: Progress) -> Completion:
+        """Carry out one call; where the server limits the choices of one call, as several in turn.
+
+        Raises:
+            MissingCapability: the request needs what the server is not known to do; nothing was sent.
+            BackendError: the call failed.
+        """
+        refuse_undeclared(self, request)
+        done: list[Completion] = []
+        try:
+            for part in split(request, self._most):
+                done.append(await self._call(part, progress, sum(len(one.choices) for one in done)))
+        except (asyncio.CancelledError, BrokenReply, CallTimeout):
+            sent = estimate_prompt(request) * (len(done) + 1)
+            progress.prompt_tokens = max(progress.prompt_tokens, sent)
+            raise
+        return merge(done)
+
+    async def _call(self, request: Request, progress: Progress, first: int) -> Completion:
+        transport = self._transport
+        data = body(request, self.model, self._server, self.capabilities)
+        limit = LARGEST_REPLY + request.n * request.max_tokens * BYTES_PER_TOKEN
+        try:
+            async with transport.post("/chat/completions", data) as response:
+                if response.content_type == "text/event-stream":
+                    return await self._follow(response, Stream(request, progress, first), limit)
+                reply = transport.json(await transport.read(response, limit))
+                self._raise_if_error(reply)
+                return read(reply, request)
+        except WrongShape as error:
+            raise BrokenReply(f"{transport.place} gave a reply of the wrong shape: {error}") from None
+
+    async def _follow(self, response: ClientResponse, stream: Stream, limit: int) -> Completion:
+        """Read a stream to its end mark."""
+        events = Events()
+        async for piece in self._transport.pieces(response, limit):
+            for payload in events.feed(piece):
+                if payload == DONE:
+                    await _drain(response)
+                    return stream.finish()
+                chunk = self._transport.json(payload)
+                self._raise_if_error(chunk)
+                stream.take(chunk)
+        raise BrokenReply(f"{self._transport.place} closed the stream before its end")
+
+    def _raise_if_error(self, reply: object) -> None:
+        if isinstance(reply, dict) and reply.get("error"):
+            raise from_event(self._transport.place, reply["error"])
+
+    async def aclose(self) -> None:
+        """Close the connections. Safe to call twice; a later call opens new ones."""
+        await self._transport.close()
+
+
+async def _drain(response: ClientResponse) -> None:
+    """Wait a moment for the end of the body, because only a connection that is read to its end is used again."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await response.content.readany()
+
+
+def _server_named(name: str | None, address: Address) -> Server:
+    if name is None:
+        return OPENAI if address.url == VENDOR_URL else UNKNOWN
+    if name not in SERVERS:
+        raise UnknownName("server", name, SERVERS)
+    return SERVERS[name]

@@ -1,0 +1,51 @@
+"""Server-sent events (WHATWG HTML, section 9.2): the payloads in a stream of bytes."""
+
+from __future__ import annotations
+
+__all__ = ["DONE", "Events"]
+
+DONE = b"[DONE]"
+"""The payload that ends a chat completion stream."""
+
+
+class Events:
+    """Cuts a stream into the payloads of its ``data:`` fields, however the bytes are chunked.
+
+    Lines may end in LF, CRLF or CR; comments and other fields are skipped; several data lines make one payload.
+    """
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._data: list[bytes] = []
+
+    @property
+    def held(self) -> int:
+        """Bytes of a line that has not ended yet."""
+        return len(self._rest)
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The payloads that `chunk` completes."""
+        self._rest += chunk
+        if b"\n" not in chunk and b"\r" not in chunk:
+            return []
+        lines = bytes(self._rest).splitlines(keepends=True)
+        # A CR at the very end may be the first half of a CRLF.
+        self._rest = bytearray() if lines[-1].endswith(b"\n") else bytearray(lines.pop())
+        return self._payloads(lines)
+
+    def close(self) -> list[bytes]:
+        """The payload of a last event that no empty line ended."""
+        lines = bytes(self._rest).splitlines()
+        self._rest = bytearray()
+        return self._payloads([*lines, b""])
+
+    def _payloads(self, lines: list[bytes]) -> list[bytes]:
+        found = []
+        for line in lines:
+            line = line.rstrip(b"\r\n")
+            if line.startswith(b"data:"):
+                self._data.append(line[5:].removeprefix(b" "))
+            elif not line and self._data:
+                found.append(b"\n".join(self._data))
+                self._data.clear()
+        return found

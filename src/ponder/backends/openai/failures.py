@@ -1,0 +1,122 @@
+"""What went wrong with a call, as one line that names the server and the model and holds no secret."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from ponder.core.errors import BackendError, BrokenReply, CallTimeout, RateLimited, Rejected, Unreachable
+
+__all__ = ["Place", "from_event", "from_exception", "from_status", "message_of", "retry_after"]
+
+LONGEST_MESSAGE = 200
+
+MODELS_SHOWN = 8
+
+_SECRET = re.compile(r"\b(?:sk|pk|rk|hf|gsk|xai|key|token)[-_][\w*.-]{6,}|(?i:bearer)\s+\S+")
+
+
+class Place:
+    """Where calls go, for messages.
+
+    `url` is without credentials; `unauthorized` is what to say about them when they are refused; `secrets` never
+    leave in a message.
+    """
+
+    def __init__(self, url: str, model: str, unauthorized: str, secrets: Sequence[str]) -> None:
+        self.url = url
+        self.model = model
+        self.unauthorized = unauthorized
+        self._secrets = secrets
+
+    def __str__(self) -> str:
+        return f"{self.url} (model {self.model!r})"
+
+    def clean(self, text: str) -> str:
+        """`text` as one line of at most `LONGEST_MESSAGE` characters, without keys."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        line = " ".join(_SECRET.sub("***", text).split())
+        return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "..."
+
+
+def from_status(
+    place: Place, status: int, headers: Mapping[str, str], text: str, known: Sequence[str] = ()
+) -> BackendError:
+    """The error for an answer with a status other than 200; `known` are the server's models, if it says."""
+    said = place.clean(message_of(text))
+    detail = f": {said}" if said else ""
+    if status in (401, 403):
+        return Rejected(f"{place} answered {status}; {place.unauthorized}{detail}")
+    if status == 429 and "insufficient_quota" not in text:
+        return RateLimited(f"{place} answered 429, too many calls{detail}", retry_after(headers))
+    if status == 408:
+        return CallTimeout(f"{place} answered 408, time is up{detail}")
+    if status >= 500:
+        return Unreachable(f"{place} answered {status}{detail}")
+    if 300 <= status < 400:
+        target = place.clean(headers.get("Location", "elsewhere"))
+        return Rejected(f"{place} answered {status} and points to {target}; give that address as the base URL")
+    if status == 404 and known and place.model not in known:
+        return Rejected(f"{place.url} has no model {place.model!r}; it has {', '.join(known[:MODELS_SHOWN])}")
+    if status == 404:
+        return Rejected(f"{place} answered 404: check the address and the model's name{detail}")
+    return Rejected(f"{place} answered {status}{detail}")
+
+
+def from_event(place: Place, error: object) -> BackendError:
+    """The error for a reply that says ``{"error": ...}`` although its status was 200."""
+    code = error.get("code", error.get("status_code")) if isinstance(error, Mapping) else None
+    text = json.dumps({"error": error})
+    if isinstance(code, int) and 400 <= code < 500:
+        return from_status(place, code, {}, text)
+    return BrokenReply(f"{place} broke off with an error: {place.clean(message_of(text))}")
+
+
+def from_exception(place: Place, error: BaseException, seconds: float) -> BackendError:
+    """The error for what the HTTP client raised; `seconds` is the time limit that applied."""
+    import aiohttp
+
+    reason = place.clean(str(error))
+    if isinstance(error, TimeoutError):
+        return CallTimeout(f"{place} gave no sign of life for {seconds:g} seconds")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return Rejected(f"no secure connection to {place}: {reason}")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Unreachable(f"cannot reach {place}: {place.clean(error.os_error.strerror or str(error.os_error))}")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return BrokenReply(f"{place} closed the connection without an answer")
+    if isinstance(error, aiohttp.ClientOSError):
+        return Unreachable(f"the connection to {place} broke: {reason}")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return BrokenReply(f"{place} closed the connection in the middle of its reply")
+    return BrokenReply(f"{place} gave a reply that is no HTTP: {type(error).__name__}")
+
+
+def message_of(text: str) -> str:
+    """The server's own words: the ``message`` of a JSON error, or the text itself unless it is a web page."""
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        return "" if text.lstrip().startswith("<") else text
+    for key in ("error", "message", "detail"):
+        if isinstance(fields, Mapping) and key in fields:
+            fields = fields[key]
+    return fields if isinstance(fields, str) else json.dumps(fields)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait from ``Retry-After`` (RFC 9110, section 10.2.3): a number, or a date; None if it is neither."""
+    value = headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

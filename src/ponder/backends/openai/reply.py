@@ -1,0 +1,149 @@
+"""From what a server sent to a `Completion`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ponder.backends.openai.counts import Count, count, estimate, estimate_prompt, read_count, share
+from ponder.backends.thinking import opens_inside, split_thinking
+from ponder.core.backend import Choice, Completion, Finish, Request, Usage
+
+__all__ = ["Draft", "WrongShape", "complete", "read", "text_of", "whole"]
+
+_LENGTH = frozenset({"length", "max_tokens"})
+
+
+class WrongShape(Exception):
+    """The reply is JSON, but not what the chat API promises; the text says where."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """One choice as far as it has been received.
+
+    `content` still holds ``<think>`` blocks; `reasoning` is what the server kept apart itself. `tokens` is None until
+    the server counted this choice by itself; `pieces` is how many pieces it came in.
+    """
+
+    content: str = ""
+    reasoning: str = ""
+    finish: str | None = None
+    stopped_by: object = None
+    tokens: int | None = None
+    pieces: int = 0
+    logprobs: list[float] = field(default_factory=list)
+    first: dict[str, float] | None = None
+
+    def add_logprobs(self, logprobs: object) -> None:
+        """Take over the log-probabilities of more tokens."""
+        entries = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+        for entry in entries if isinstance(entries, list) else []:
+            if not isinstance(entry, Mapping) or not isinstance(entry.get("logprob"), int | float):
+                raise WrongShape("'logprobs.content' holds something that is no log-probability")
+            if self.first is None:
+                self.first = _alternatives(entry.get("top_logprobs"))
+            self.logprobs.append(float(entry["logprob"]))
+
+
+def _alternatives(entries: object) -> dict[str, float]:
+    """Token texts to log-probabilities, the likeliest first; of tokens that read alike the likeliest counts."""
+    found: dict[str, float] = {}
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, Mapping) and isinstance(entry.get("logprob"), int | float):
+            token, logprob = str(entry.get("token")), float(entry["logprob"])
+            found[token] = max(logprob, found.get(token, logprob))
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def text_of(message: Mapping[str, Any], *keys: str) -> str:
+    """The first of the fields `keys` that is there, as text; empty if none is.
+
+    Raises:
+        WrongShape: the field holds something else.
+    """
+    for key in keys:
+        value = message.get(key)
+        if isinstance(value, str):
+            return value
+        if value is not None:
+            raise WrongShape(f"{key!r} is no text")
+    return ""
+
+
+def read(reply: object, request: Request) -> Completion:
+    """A reply that came in one piece.
+
+    Raises:
+        WrongShape: it is not the reply to this call.
+    """
+    choices = reply.get("choices") if isinstance(reply, Mapping) else None
+    if not isinstance(reply, Mapping) or not isinstance(choices, list):
+        raise WrongShape("'choices' is missing")
+    return complete([_read_choice(choice) for choice in choices], read_count(reply.get("usage")), request)
+
+
+def _read_choice(choice: object) -> Draft:
+    message = choice.get("message") if isinstance(choice, Mapping) else None
+    if not isinstance(choice, Mapping) or not isinstance(message, Mapping):
+        raise WrongShape("a choice has no 'message'")
+    ids = choice.get("token_ids")
+    draft = Draft(
+        content=text_of(message, "content"),
+        reasoning=text_of(message, "reasoning_content", "reasoning"),
+        finish=text_of(choice, "finish_reason") or "stop",
+        stopped_by=choice.get("stop_reason", choice.get("matched_stop")),
+        tokens=len(ids) if isinstance(ids, list) else None,
+    )
+    draft.add_logprobs(choice.get("logprobs"))
+    return draft
+
+
+def complete(drafts: list[Draft], counted: Count, request: Request) -> Completion:
+    """Put the received choices and the server's count together; `counts` says how missing counts are made up for.
+
+    Raises:
+        WrongShape: there are not as many choices as were asked for.
+    """
+    if len(drafts) != request.n:
+        raise WrongShape(f"it has {len(drafts)} of {request.n} choices")
+    texts = [_texts(draft, request) for draft in drafts]
+    visible = [text for _, text in texts]
+    thinking = [text for text, _ in texts]
+    guesses = [len(draft.logprobs) or draft.pieces or estimate(draft.content + draft.reasoning) for draft in drafts]
+    tokens = count(counted.output, [draft.tokens for draft in drafts], guesses)
+    reasoning = share(counted.reasoning, tokens, [len(text) for text in visible], [len(text) for text in thinking])
+    choices = tuple(
+        Choice(
+            text=visible[at],
+            tokens=tokens[at],
+            finish=_finish(draft, request),
+            thinking=thinking[at],
+            thinking_tokens=reasoning[at],
+            logprob=sum(draft.logprobs) / len(draft.logprobs) if draft.logprobs and request.logprobs else None,
+            first=(draft.first or {}) if request.logprobs else {},
+        )
+        for at, draft in enumerate(drafts)
+    )
+    prompt = counted.prompt if counted.prompt is not None else estimate_prompt(request)
+    return Completion(choices, Usage(prompt=prompt, cached=min(counted.cached, prompt), output=sum(tokens)))
+
+
+def _texts(draft: Draft, request: Request) -> tuple[str, str]:
+    thinking, visible = split_thinking(draft.content, opens_inside(request.prefix))
+    return whole(draft.reasoning.strip() or thinking), whole(visible)
+
+
+def whole(text: str) -> str:
+    """`text` with the halves of split UTF-16 pairs joined, and lone halves replaced, so that it can be stored."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _finish(draft: Draft, request: Request) -> Finish:
+    """A server that does not name the stop string it met leaves "stop": nobody can tell the two apart then."""
+    if draft.finish in _LENGTH:
+        return "length"
+    return "boundary" if draft.stopped_by in request.stop else "stop"

@@ -1,0 +1,142 @@
+"""A streamed chat completion, put together chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ponder.backends.openai.counts import Count, read_count
+from ponder.backends.openai.reply import Draft, WrongShape, complete, text_of, whole
+from ponder.backends.thinking import ThinkingStream, opens_inside
+from ponder.core.backend import Completion, Progress, Request
+
+__all__ = ["Stream"]
+
+
+class Stream:
+    """Collects the chunks of one call and keeps `progress` current.
+
+    A piece counts as one token in `progress` until the server says better: with each chunk (vLLM, SGLang), with the
+    last chunk of a choice (llama.cpp), or with the total at the end. `first` is where this call's choices start there.
+    """
+
+    def __init__(self, request: Request, progress: Progress, first: int = 0) -> None:
+        self._request = request
+        self._progress = progress
+        self._count = Count()
+        self._lines = [_Line(first + at, progress, opens_inside(request.prefix)) for at in range(request.n)]
+
+    def take(self, chunk: object) -> None:
+        """Take over one chunk.
+
+        Raises:
+            WrongShape: it is no chunk of this call.
+        """
+        if not isinstance(chunk, Mapping):
+            raise WrongShape("a chunk is no object")
+        choices = chunk.get("choices")
+        if not isinstance(choices, list):
+            raise WrongShape("a chunk has no 'choices'")
+        usage = chunk.get("usage")
+        if usage:
+            self._take_usage(read_count(usage))
+        for choice in choices:
+            line = self._line_of(choice)
+            line.take(choice)
+            if usage:
+                line.settle(self._count.output)
+        if choices and "__verbose" in chunk:
+            self._take_verbose(self._line_of(choices[-1]), chunk["__verbose"])
+
+    def _take_usage(self, counted: Count) -> None:
+        self._count = counted
+        self._progress.prompt_tokens = counted.prompt or self._progress.prompt_tokens
+        self._progress.cached_tokens = counted.cached or self._progress.cached_tokens
+
+    def _take_verbose(self, line: _Line, verbose: object) -> None:
+        """What llama.cpp says about a finished choice when asked to be verbose."""
+        if isinstance(verbose, Mapping):
+            line.draft.stopped_by = verbose.get("stopping_word")
+            line.settle(verbose.get("tokens_predicted"))
+
+    def _line_of(self, choice: object) -> _Line:
+        index = choice.get("index", 0) if isinstance(choice, Mapping) else None
+        if not isinstance(index, int) or not 0 <= index < len(self._lines):
+            raise WrongShape(f"a chunk is for choice {index!r:.20} of {len(self._lines)}")
+        return self._lines[index]
+
+    def finish(self) -> Completion:
+        """The whole reply; afterwards `progress` says exactly the same.
+
+        Raises:
+            WrongShape: a choice was not finished.
+        """
+        unfinished = [at for at, line in enumerate(self._lines) if line.draft.finish is None]
+        if unfinished:
+            raise WrongShape(f"choice {unfinished[0]} was not finished")
+        completion = complete([line.close() for line in self._lines], self._count, self._request)
+        for line, choice in zip(self._lines, completion.choices, strict=True):
+            line.book(choice.tokens)
+        return completion
+
+
+class _Line:
+    """One choice in the making."""
+
+    def __init__(self, index: int, progress: Progress, inside: bool) -> None:
+        self.draft = Draft()
+        self._index = index
+        self._progress = progress
+        self._thinking = ThinkingStream(inside)
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._half = ""
+        self._booked = 0
+
+    def take(self, choice: Mapping[str, Any]) -> None:
+        delta = choice.get("delta") or {}
+        if not isinstance(delta, Mapping):
+            raise WrongShape("'delta' is no object")
+        reasoning = text_of(delta, "reasoning_content", "reasoning")
+        content = self._joined(text_of(delta, "content"))
+        draft = self.draft
+        draft.add_logprobs(choice.get("logprobs"))
+        draft.finish = text_of(choice, "finish_reason") or draft.finish
+        draft.stopped_by = choice.get("stop_reason", choice.get("matched_stop")) or draft.stopped_by
+        if reasoning or content:
+            self._reasoning.append(reasoning)
+            self._content.append(content)
+            draft.pieces += 1
+            self._show(*self._thinking.feed(content), tokens=1)
+
+    def _joined(self, content: str) -> str:
+        """`content` without half a UTF-16 pair at its end, which waits for the next piece."""
+        content, self._half = self._half + content, ""
+        if content and "\ud800" <= content[-1] <= "\udbff":
+            content, self._half = content[:-1], content[-1]
+        return whole(content)
+
+    def settle(self, tokens: object) -> None:
+        """The server counted `tokens` for this choice so far."""
+        if isinstance(tokens, int):
+            self.draft.tokens = tokens
+            self.book(tokens)
+
+    def book(self, tokens: int) -> None:
+        """Bring `progress` to `tokens`."""
+        if tokens != self._booked or self._index >= len(self._progress.texts):
+            self._show(False, "", tokens - self._booked)
+
+    def close(self) -> Draft:
+        half = whole(self._half)
+        self._content.append(half)
+        self.draft.content = "".join(self._content)
+        self.draft.reasoning = "".join(self._reasoning)
+        self._show(False, self._thinking.feed(half)[1] + self._thinking.close(), 0)
+        return self.draft
+
+    def _show(self, retract: bool, visible: str, tokens: int) -> None:
+        self._booked += tokens
+        if retract and self._index < len(self._progress.texts):
+            self._progress.texts[self._index] = ""
+        self._progress.grow(self._index, visible, tokens)

@@ -1,0 +1,206 @@
+"""Bytes over HTTP: one session for all calls, bounded replies, every failure as a `BackendError`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from ponder.backends.openai.address import Address
+from ponder.backends.openai.detect import model_names
+from ponder.backends.openai.failures import Place, from_exception, from_status
+from ponder.core.errors import BackendError, BrokenReply, InvalidOption
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport"]
+
+CONNECT_SECONDS = 10.0
+"""A server that does not accept a connection in this time counts as hanging."""
+
+LARGEST_REPLY = 32 * 2**20
+"""Bytes of a reply beyond which it is taken for broken, on top of what the asked-for tokens may need."""
+
+LARGEST_ERROR = 64 * 2**10
+
+
+class Transport:
+    """Calls to one base URL. Keys are read from the environment when the session opens, and not kept here.
+
+    `keep_alive` says whether connections may be used again; it counts from the next session on.
+    """
+
+    def __init__(self, address: Address, model: str, key_name: str, concurrency: int, seconds: float) -> None:
+        self._address = address
+        self._model = model
+        self._key_name = key_name
+        self._concurrency = concurrency
+        self._seconds = seconds
+        self.keep_alive = True
+        self._session: ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where this goes, for error messages."""
+        key = os.environ.get(self._key_name, "").strip()
+        if self._address.authorization:
+            secrets = [self._address.authorization.removeprefix("Basic ")]
+            return Place(self._address.url, self._model, "user and password in its address are not accepted", secrets)
+        if key:
+            return Place(self._address.url, self._model, f"the key in {self._key_name} is not accepted", [key])
+        return Place(self._address.url, self._model, f"set {self._key_name}", [])
+
+    @asynccontextmanager
+    async def post(self, path: str, body: bytes) -> AsyncIterator[ClientResponse]:
+        """POST and give the answer, whose status is 200; what goes wrong inside the block is translated as well.
+
+        Raises:
+            BackendError: as `failures` has it.
+        """
+        async with self._translated():
+            url = self._address.url + path
+            async with self._ready().post(url, data=body, allow_redirects=False) as response:
+                if response.status == 200:
+                    yield response
+                    return
+                text = await _error_text(response)
+            # Only now: while the failed call holds its connection, another may not get one.
+            known = await self._known_models() if response.status == 404 else []
+            raise from_status(self.place, response.status, response.headers, text, known)
+
+    async def get(self, url: str) -> object:
+        """The JSON at `url`, or None if the server has nothing there.
+
+        Raises:
+            BackendError: as `failures` has it.
+        """
+        async with self._translated(), self._ready().get(url, allow_redirects=False) as response:
+            if response.status in (404, 405):
+                return None
+            if response.status != 200:
+                raise from_status(self.place, response.status, response.headers, await _error_text(response))
+            return self.json(await self.read(response, LARGEST_REPLY))
+
+    async def _known_models(self) -> list[str]:
+        try:
+            return model_names(await self.models())
+        except BackendError:
+            return []
+
+    async def look(self, path: str) -> object:
+        """The JSON at `path` below the server's root, or None if there is none."""
+        try:
+            return await self.get(self._address.root + path)
+        except BackendError:
+            return None
+
+    async def models(self) -> object:
+        """The server's list of models."""
+        return await self.get(self._address.url + "/models")
+
+    async def read(self, response: ClientResponse, limit: int) -> bytes:
+        """The body, if it has at most `limit` bytes."""
+        return b"".join([piece async for piece in self.pieces(response, limit)])
+
+    async def pieces(self, response: ClientResponse, limit: int) -> AsyncIterator[bytes]:
+        """The body as it comes, up to `limit` bytes.
+
+        Raises:
+            BrokenReply: it is longer.
+        """
+        seen = 0
+        async for piece in response.content.iter_any():
+            seen += len(piece)
+            if seen > limit:
+                raise BrokenReply(f"{self.place} sent more than {limit // 2**20} MB; the reply is dropped")
+            yield piece
+
+    def json(self, data: bytes) -> object:
+        """JSON in UTF-8.
+
+        Raises:
+            BrokenReply: it is not.
+        """
+        try:
+            return json.loads(data.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise BrokenReply(f"{self.place} gave a reply that is not UTF-8: byte {error.start} is wrong") from None
+        except (ValueError, RecursionError):
+            raise BrokenReply(
+                f"{self.place} gave a reply that is no JSON: {len(data)} bytes, cut off or damaged"
+            ) from None
+
+    async def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        import aiohttp
+
+        try:
+            yield
+        except (aiohttp.ClientConnectionError, aiohttp.ClientError, TimeoutError) as error:
+            connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+            limit = min(CONNECT_SECONDS, self._seconds) if connecting else self._seconds
+            raise from_exception(self.place, error, limit) from None
+
+    def _ready(self) -> ClientSession:
+        """The session; a new one if there is none yet, or if the last one belonged to another event loop."""
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._loop is not loop:
+            self._session, self._loop = self._open(), loop
+        return self._session
+
+    def _open(self) -> ClientSession:
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=min(CONNECT_SECONDS, self._seconds), sock_read=self._seconds
+        )
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._concurrency, force_close=not self.keep_alive),
+            timeout=timeout,
+            headers=self._headers(),
+            proxy=_proxy_for(self._address.root),
+        )
+
+    def _headers(self) -> dict[str, str]:
+        # Unpacked replies could be any size, and unpacking costs more than the bytes save on a local line.
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        key = os.environ.get(self._key_name, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise InvalidOption(f"{self._key_name} holds characters that no key has; set it again")
+        if self._address.authorization:
+            headers["Authorization"] = self._address.authorization
+        elif key:
+            headers["Authorization"] = f"Bearer {key}"
+        return headers
+
+
+async def _error_text(response: ClientResponse) -> str:
+    """As much of the body as an error message may need."""
+    data = bytearray()
+    async for piece in response.content.iter_any():
+        data += piece
+        if len(data) > LARGEST_ERROR:
+            break
+    return data.decode("utf-8", "replace")
+
+
+def _proxy_for(root: str) -> str | None:
+    """The proxy that the environment names for `root`; never one for this machine itself."""
+    parts = urlsplit(root)
+    host = parts.hostname or ""
+    if host in ("localhost", "127.0.0.1", "::1") or proxy_bypass(host):
+        return None
+    return getproxies().get(parts.scheme)
