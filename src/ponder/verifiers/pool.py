@@ -26,7 +26,7 @@ _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "S
 
 
 class Undecided(Exception):
-    """The job was killed at its limits, or took its process down with it."""
+    """The job came to the end of its time, stack or memory, or took its process down with it."""
 
 
 class JobFailed(Exception):
@@ -91,8 +91,10 @@ class Workers:
                 self._idle -= 1
                 self._waiting -= 1
             try:
-                if process is None or not process.alive:
-                    process = self._start()
+                if process is not None and not process.alive:
+                    process.end()
+                    process = None
+                process = process or self._start()
                 future.set_result(process.do(job, self._seconds * _PATIENCE))
             except Exception as error:  # noqa: BLE001 - it is for whoever waits
                 future.set_exception(error)
@@ -142,6 +144,8 @@ class _Process:
         except (EOFError, OSError):
             self.end()
             raise Undecided(f"{name} was given up after {limit / _PATIENCE:g} s or crashed") from None
+        if "undecided" in reply:
+            raise Undecided(reply["undecided"])
         if "error" in reply:
             raise JobFailed(reply["error"])
         return reply["value"]

@@ -2,8 +2,8 @@
 
 ``python -m ponder.verifiers.worker CPU_SECONDS MEMORY_BYTES`` reads jobs from standard input and writes replies to
 standard output, each a JSON text behind its length in four bytes. A job is ``[name, *arguments]``; a reply is
-``{"value": ...}`` or ``{"error": "one line"}``. The first job of each name has two replies: one to a rehearsal of that
-kind of job, then its own. The process ends with its input, that is, with its parent.
+``{"value": ...}``, ``{"error": "one line"}`` or ``{"undecided": "one line"}``. The first job of each name has two
+replies: one to a rehearsal of that kind of job, then its own. The process ends with its input, that is, its parent.
 """
 
 from __future__ import annotations
@@ -86,6 +86,8 @@ def _run(job: list[Any]) -> dict[str, Any]:
     name, *arguments = job
     try:
         return {"value": JOBS[name](*arguments)}
+    except (RecursionError, MemoryError) as error:
+        return {"undecided": f"{name} was given up: {type(error).__name__}"}
     except Exception as error:  # noqa: BLE001 - whatever a job raises is its result
         return {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
 
