@@ -23,9 +23,12 @@ from ponder.engine.journal import Recorded
 from ponder.engine.live import Live
 from ponder.store.sqlite import Store
 
-__all__ = ["DEFAULT_STRATEGY", "Job", "aresume", "asolve", "execute", "solve"]
+__all__ = ["DEFAULT_STRATEGY", "Job", "OnStart", "aresume", "asolve", "execute", "solve"]
 
 DEFAULT_STRATEGY = "self-consistency"
+
+OnStart = Callable[[Live, str | None], None]
+"""Told of a run as it begins, and of its name in the store, if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +75,16 @@ async def asolve(
     price: str | Price | None = None,
     abstain_below: float | None = None,
     store: Store | None = None,
+    watch: Watch | None = None,
+    on_start: OnStart | None = None,
 ) -> Answer:
     """Answer a question by spending more computation on it.
 
     `strategy` is a spec such as ``"adaptive-consistency@0.5"``; `model` a spec such as ``"local/qwen2.5-coder-1.5b"``
     (the default), ``"openai/gpt-4o-mini"`` or ``"qwen3@http://localhost:8000/v1"``, or a backend that is open already;
     `budget` is ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. An answer whose confidence is under `abstain_below` is
-    withheld. With a `store` the run is journalled and can be resumed after a crash.
+    withheld. With a `store` the run is journalled and can be resumed after a crash. `watch` and `on_start` are those
+    of `execute`.
 
     Raises:
         UsageError: something that was asked for cannot be done; nothing was sent.
@@ -105,7 +111,9 @@ async def asolve(
             abstain_below=abstain_below,
         )
         checker = _verifier(verifier if verifier is not None else problem.verifier)
-        return await execute(job, backend, plan=plan, problem=problem, verifier=checker, store=store)
+        return await execute(
+            job, backend, plan=plan, problem=problem, verifier=checker, store=store, watch=watch, on_start=on_start
+        )
 
 
 def solve(question: str | bytes | Sequence[Message] | Problem, **options: Any) -> Answer:
@@ -127,11 +135,12 @@ async def execute(
     store: Store | None = None,
     run: str | None = None,
     watch: Watch | None = None,
-    on_start: Callable[[Live], None] | None = None,
+    on_start: OnStart | None = None,
 ) -> Answer:
     """Carry out a job, or what is left of it when `run` names a run in `store`.
 
-    `on_start` receives the run before it begins, to show or stop it; `watch` is told of streamed text.
+    `on_start` receives the run before it begins, to show or stop it, and the name it has in `store`; `watch` is told
+    of streamed text.
     """
     plan = plan or parse_spec(job.strategy)
     problem = problem or Problem(messages=job.messages, reference=job.reference)
@@ -154,7 +163,7 @@ async def execute(
             price=job.price, verifier=verifier, journal=journal, recorded=earlier, watch=watch,
         )  # fmt: skip
         if on_start is not None:
-            on_start(live)
+            on_start(live, run)
         try:
             answer = _withhold(await live.run(), job.abstain_below)
         except PonderError:
@@ -175,7 +184,7 @@ async def aresume(
     *,
     backend: Backend | None = None,
     watch: Watch | None = None,
-    on_start: Callable[[Live], None] | None = None,
+    on_start: OnStart | None = None,
 ) -> Answer:
     """Finish a run that was cut off; a finished one just gives its answer again.
 
