@@ -132,7 +132,9 @@ class _Line:
         self._content.append(half)
         self.draft.content = "".join(self._content)
         self.draft.reasoning = "".join(self._reasoning)
-        self._show(False, self._thinking.feed(half)[1] + self._thinking.close(), 0)
+        held = self._thinking.feed(half)[1] + self._thinking.close()
+        if held:
+            self._show(False, held, 0)
         return self.draft
 
     def _show(self, retract: bool, visible: str, tokens: int) -> None:
