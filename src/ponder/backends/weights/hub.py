@@ -57,7 +57,7 @@ async def _look_up(card: ModelCard, source: HubFile) -> Remote:
         with anyio.fail_after(PATIENCE):
             there = await _in_daemon(lambda: hub.get_hf_file_metadata(url, timeout=PATIENCE))
     except TimeoutError:
-        raise SourceFailed(f"no answer in {PATIENCE:.0f} seconds") from None
+        raise SourceFailed(f"no answer in {PATIENCE:g} seconds") from None
     except Exception as error:  # the library passes on whatever its HTTP client raises, and that client changes
         raise SourceFailed(_in_words(error)) from error
     _check(card, there.etag, there.size)

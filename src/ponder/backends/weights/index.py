@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urldefrag, urljoin, urlsplit
@@ -40,7 +41,20 @@ async def find_wheel(http: aiohttp.ClientSession, project: str, wheel: str) -> R
     found = files[wheel]
     if not found.url.startswith(("http://", "https://")):
         raise SourceFailed(f"{_host(url)} gives an address for {wheel} that is not http or https")
-    return found
+    return replace(found, url=_with_login(found.url))
+
+
+def _with_login(url: str) -> str:
+    """A private index wants its user and password for its files too, and they must not go to another server."""
+    from yarl import URL
+
+    try:
+        index, file = URL(index_url()), URL(url)
+        if index.user is None or index.origin() != file.origin():
+            return url
+        return str(file.with_user(index.user).with_password(index.password))
+    except ValueError:
+        raise SourceFailed("the index gives an address that is not valid") from None
 
 
 async def _listing(http: aiohttp.ClientSession, project: str) -> tuple[str, str, str]:
@@ -61,6 +75,8 @@ async def _listing(http: aiohttp.ClientSession, project: str) -> tuple[str, str,
                 why = f"{_host(url)} answers HTTP {reply.status} for {project}"
                 if reply.status not in RETRIED:
                     break
+        except aiohttp.InvalidURL as error:
+            raise SourceFailed(reason(error)) from None
         except (aiohttp.ClientError, TimeoutError, ConnectionError, UnicodeDecodeError) as error:
             why = reason(error)
     raise SourceFailed(why)
