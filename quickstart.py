@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-MAIN_JOB = ("ponder", "--help")
+MAIN_JOB = ("ponder", "demo")
 TESTS = ("python", "-m", "pytest")
 
 ROOT = Path(__file__).resolve().parent
