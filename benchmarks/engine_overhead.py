@@ -8,6 +8,7 @@ client, that answers a call in 100 ms and holds at most 100 calls; each client k
 call for one sample. The clients take turns; every figure is the median of three turns, every ratio the median of the
 ratios to the bare loop of the same turn. CPU time is that of the client with its child processes, after a warm-up
 question; the server's is shown apart, with how late its replies were, to show that it is not what is measured.
+On a machine that is busy with something else, wall times say nothing; the load at the start is printed.
 
 What could not be made equal:
 
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -136,7 +138,7 @@ def _medians(turns: list[Figures]) -> Figures:
     return {name: median(figures[name] for figures in turns) for name in turns[0]}
 
 
-def _table(medians: dict[str, Figures], questions: int) -> str:
+def _table(medians: dict[str, Figures], questions: int, load: float) -> str:
     columns = {
         "wall s": ("wall_s", ".2f"),
         "x bare": ("wall_ratio", ".2f"),
@@ -149,6 +151,7 @@ def _table(medians: dict[str, Figures], questions: int) -> str:
     lines = [
         f"{questions} questions x {SAMPLES} samples, {CONCURRENCY} calls at once, {1000 * LATENCY:.0f} ms each;"
         f" no client can be faster than {questions * SAMPLES / CONCURRENCY * LATENCY:.2f} s",
+        f"load average at the start: {load:.2f} on {os.cpu_count()} cores",
         "  ".join((" " * width, *columns)),
     ]
     for name, figures in medians.items():
@@ -167,12 +170,13 @@ def main() -> None:
     options = parser.parse_args()
     questions, turns = (20, 1) if options.quick else (100, 3)
     clients = [c for c in CLIENTS if c is BARE or not options.only or options.only in c.name]
+    load = os.getloadavg()[0]
     measured = _measure(clients, options.env_dir, questions, turns)
     medians = {name: _medians(figures) for name, figures in measured.items()}
     if options.json:
-        print(json.dumps({"questions": questions, "medians": medians, "turns": measured}, indent=1))
+        print(json.dumps({"questions": questions, "load": load, "medians": medians, "turns": measured}, indent=1))
     else:
-        print(_table(medians, questions))
+        print(_table(medians, questions, load))
 
 
 if __name__ == "__main__":
