@@ -31,8 +31,8 @@ class ChatServer:
     """The server's behaviour and what it has seen.
 
     It passes for vLLM unless `owner` says otherwise. `latency` is in seconds a call, `token_latency` in seconds a token
-    of a stream. `faults` answer the next calls, one each. `bodies`, `headers` and
-    `peers` (address and port) are those of the calls so far.
+    of a stream. `faults` answer the next calls, one each, `models_fault` all look-ups of models. `bodies`, `headers`
+    and `peers` (address and port) are those of the calls so far.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class ChatServer:
         self.latency = latency
         self.token_latency = token_latency
         self.faults: deque[Fault] = deque()
+        self.models_fault: Fault | None = None
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.events: list[tuple[int, str]] = []
@@ -62,13 +63,16 @@ class ChatServer:
         for seen in (self.faults, self.bodies, self.headers, self.peers, self.events):
             seen.clear()
         self.latency = self.token_latency = 0.0
+        self.models_fault = None
 
     def wait_for(self, event: str, seconds: float = 30) -> None:
         """Block until some call has met this event."""
         with self.changed:
             assert self.changed.wait_for(lambda: any(what == event for _, what in self.events), seconds), event
 
-    async def _models(self, request: web.Request) -> web.Response:
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        if self.models_fault is not None:
+            return await self.models_fault(request)
         return web.json_response({"object": "list", "data": [{"id": "test-model", "owned_by": self.owner}]})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:

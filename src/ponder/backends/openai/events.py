@@ -17,27 +17,20 @@ class Events:
     def __init__(self) -> None:
         self._rest = bytearray()
         self._data: list[bytes] = []
-
-    @property
-    def held(self) -> int:
-        """Bytes of a line that has not ended yet."""
-        return len(self._rest)
+        self._after_cr = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The payloads that `chunk` completes."""
+        """The payloads that `chunk` completes; an event that no empty line ends is never complete."""
+        if self._after_cr and chunk:  # the other half of a CRLF ends no line of its own
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
         self._rest += chunk
         if b"\n" not in chunk and b"\r" not in chunk:
             return []
         lines = bytes(self._rest).splitlines(keepends=True)
-        # A CR at the very end may be the first half of a CRLF.
-        self._rest = bytearray() if lines[-1].endswith(b"\n") else bytearray(lines.pop())
+        self._after_cr = lines[-1].endswith(b"\r")
+        self._rest = bytearray() if lines[-1].endswith((b"\n", b"\r")) else bytearray(lines.pop())
         return self._payloads(lines)
-
-    def close(self) -> list[bytes]:
-        """The payload of a last event that no empty line ended."""
-        lines = bytes(self._rest).splitlines()
-        self._rest = bytearray()
-        return self._payloads([*lines, b""])
 
     def _payloads(self, lines: list[bytes]) -> list[bytes]:
         found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -87,7 +88,7 @@ def from_exception(place: Place, error: BaseException, seconds: float) -> Backen
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return Rejected(f"no secure connection to {place}: {reason}")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Unreachable(f"cannot reach {place}: {place.clean(error.os_error.strerror or str(error.os_error))}")
+        return Unreachable(f"cannot reach {place}: {place.clean(_reason(error.os_error))}; is the server running?")
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return BrokenReply(f"{place} closed the connection without an answer")
     if isinstance(error, aiohttp.ClientOSError):
@@ -95,6 +96,11 @@ def from_exception(place: Place, error: BaseException, seconds: float) -> Backen
     if isinstance(error, aiohttp.ClientPayloadError):
         return BrokenReply(f"{place} closed the connection in the middle of its reply")
     return BrokenReply(f"{place} gave a reply that is no HTTP: {type(error).__name__}")
+
+
+def _reason(error: OSError) -> str:
+    """The system's words; asyncio puts its own in their place, and name look-ups have negative numbers."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 def message_of(text: str) -> str:
