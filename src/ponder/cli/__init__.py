@@ -1,0 +1,40 @@
+"""The `ponder` command: one module per verb."""
+
+from __future__ import annotations
+
+import click
+
+from ponder import __version__
+from ponder.cli.completion import completion
+from ponder.cli.doctor import doctor
+from ponder.cli.models import models
+from ponder.cli.options import examples
+from ponder.cli.resume import resume
+from ponder.cli.runs import runs
+from ponder.cli.shell import Shell
+from ponder.cli.solve import solve
+from ponder.cli.strategies import strategies
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=Shell,
+    epilog=examples(
+        "ponder demo",
+        'ponder solve "A question with a definite answer"',
+        "ponder doctor",
+    ),
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="ponder", message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Better answers from a language model, at a known price."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+for command in (solve, resume, runs, models, strategies, doctor, completion):
+    main.add_command(command)

@@ -1,0 +1,155 @@
+"""What `ponder doctor` looks at. Each check yields what it found and, unless all is well, what to do."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Finding", "machine", "program", "servers", "storage", "weights"]
+
+PATIENCE = 10.0
+"""Seconds that a server has to list its models."""
+
+VENDOR = "the vendor's API"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    status: Literal["ok", "warn", "fail"]
+    what: str
+    text: str
+
+
+def machine() -> Iterator[Finding]:
+    """Cores and memory, as far as this process may use them."""
+    from ponder.backends.weights import cards
+    from ponder.backends.weights.progress import human
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    yield Finding("ok", "cores", f"{cores} ({platform.machine()}, {platform.system()} {platform.release()})")
+    free, default = _free_memory(), cards()[0]
+    # The weights, and about half as much again for what the branches keep.
+    if free >= 1.5 * default.size:
+        yield Finding("ok", "memory", f"{human(free)} free")
+    else:
+        need = human(int(1.5 * default.size))
+        yield Finding(
+            "warn", "memory", f"{human(free)} free, {default.name} wants {need}; -m {cards()[1].name} needs less"
+        )
+
+
+def _free_memory() -> int:
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = 1024 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1])
+    with suppress(OSError, ValueError):  # a container's own limit; "max" is none
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        free = min(free, limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    return max(free, 0)
+
+
+def program() -> Iterator[Finding]:
+    """Python, Ponder and the runtime of the embedded models."""
+    from ponder import __version__
+
+    yield Finding("ok", "ponder", f"{__version__} on Python {platform.python_version()} ({sys.executable})")
+    try:
+        import xllamacpp  # type: ignore[import-untyped]
+    except (ImportError, OSError) as error:
+        yield Finding("warn", "runtime", f"no embedded models: {error}; pip install 'ponder[local]'")
+    else:
+        yield Finding("ok", "runtime", f"xllamacpp {xllamacpp.__version__}")
+
+
+def storage() -> Iterator[Finding]:
+    """Where weights and runs are kept."""
+    from ponder.backends.weights import cache_dir, cached, cards
+    from ponder.backends.weights.progress import human
+    from ponder.core.errors import StoreError
+    from ponder.store.sqlite import Store
+
+    cache = cache_dir()
+    place = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    need = 0 if cached(cards()[0]) else cards()[0].size
+    if not os.access(place, os.W_OK):
+        yield Finding("fail", "cache", f"{cache} cannot be written; set PONDER_CACHE to a folder that can")
+    elif free < need:
+        yield Finding("fail", "cache", f"{cache}: {human(free)} free, {human(need)} needed; set PONDER_CACHE elsewhere")
+    else:
+        yield Finding("ok", "cache", f"{cache} ({human(free)} free)")
+    try:
+        with closing(Store()) as store, closing(sqlite3.connect(store.path, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")  # takes the right to write, and gives it back
+            db.execute("ROLLBACK")
+        yield Finding("ok", "runs", str(store.path))
+    except StoreError as error:
+        yield Finding("fail", "runs", str(error))
+    except sqlite3.Error as error:
+        yield Finding("fail", "runs", f"{store.path} cannot be written ({error}); set PONDER_STORE to another place")
+
+
+def weights() -> Iterator[Finding]:
+    """The model files, read and compared with their sha256."""
+    from ponder.backends.weights import cached, cards, verify
+    from ponder.backends.weights.progress import human
+    from ponder.core.errors import WeightsError
+
+    for card in cards():
+        if cached(card) is None:
+            yield Finding("ok", "weights", f"{card.name}: not here, fetched on first use ({human(card.size)})")
+            continue
+        try:
+            verify(card)
+        except WeightsError as error:
+            yield Finding("fail", "weights", str(error))
+        else:
+            yield Finding("ok", "weights", f"{card.name}: here, sha256 is right ({human(card.size)})")
+
+
+def servers(specs: tuple[str, ...]) -> Iterator[Finding]:
+    """The key's presence, and whether each server answers."""
+    key = "is set" if os.environ.get("OPENAI_API_KEY") else "is not set; only servers that want a key need it"
+    yield Finding("ok", "key", f"OPENAI_API_KEY {key}")
+    if os.environ.get("OPENAI_BASE_URL"):
+        yield _server("openai/any", any_model=True)
+    for spec in specs:
+        yield _server(spec, any_model=False)
+
+
+def _server(spec: str, any_model: bool) -> Finding:
+    import anyio
+
+    from ponder.backends.openai import OpenAI
+    from ponder.core.errors import PonderError
+
+    async def ask() -> list[str]:
+        try:
+            with anyio.fail_after(PATIENCE):
+                return await backend.models()
+        finally:
+            await backend.aclose()
+
+    try:
+        backend = OpenAI.open(spec)
+        # The name, unlike the spec, holds no password.
+        url = backend.name.partition("@")[2] or VENDOR
+        known = anyio.run(ask)
+    except PonderError as error:
+        return Finding("fail", "server", str(error))
+    except TimeoutError:
+        return Finding("fail", "server", f"{url} does not answer within {PATIENCE:g} s; is it running?")
+    if known and not any_model and backend.model not in known:
+        return Finding("fail", "server", f"{url} has no model {backend.model!r}; it has {', '.join(known[:8])}")
+    return Finding("ok", "server", f"{url} answers{': ' + ', '.join(known[:8]) if known else ''}")

@@ -1,0 +1,139 @@
+"""Carry out one run in the foreground: shown while it goes on, stopped by signals, its bill always settled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, NoReturn
+
+from ponder.api import OnStart
+from ponder.cli.report import spent
+from ponder.cli.shell import Terminated, say
+from ponder.cli.views import View
+from ponder.core.answer import Answer
+from ponder.core.backend import Backend
+from ponder.engine.calls import Watch
+from ponder.engine.live import Live
+
+__all__ = ["Outcome", "Start", "conduct"]
+
+REFRESH = 1 / 8
+"""Seconds between two pictures."""
+
+
+Start = Callable[[Watch, OnStart], Coroutine[Any, Any, Answer]]
+"""Begins a run that reports to these two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: its answer, and the signal that stopped it, if one did."""
+
+    answer: Answer
+    signal: int | None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or what shells say of a program that a signal ended."""
+        return 0 if self.signal is None else 128 + self.signal
+
+
+def conduct(start: Start, backend: Backend, view: View) -> Outcome:
+    """Carry out a run against `backend`, and close it.
+
+    The first SIGINT or SIGTERM makes the run answer with what it has, the second ends the process at once; the journal
+    holds what was done. What a failed run had spent is a note on the exception.
+
+    Raises:
+        PonderError: the run failed.
+        KeyboardInterrupt: a signal came before the run had begun.
+        BrokenPipeError: nobody reads the output any more; the run was stopped.
+    """
+    conductor = _Conductor(view)
+    before = {number: signal.signal(number, conductor.signalled) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        answer = asyncio.run(conductor.run(start, backend))
+    except asyncio.CancelledError:
+        raise (Terminated if conductor.signal == signal.SIGTERM else KeyboardInterrupt) from None
+    except Exception as error:
+        conductor.annotate(error)
+        raise
+    finally:
+        view.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return Outcome(answer, conductor.signal)
+
+
+class _Conductor:
+    def __init__(self, view: View) -> None:
+        self.signal: int | None = None
+        self._view = view
+        self._live: Live | None = None
+        self._name: str | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self, start: Start, backend: Backend) -> Answer:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.ensure_future(start(self._view.watch, self._began))
+        ticker = asyncio.ensure_future(self._tick())
+        try:
+            answer = await self._task
+            self._view.refresh()
+            return answer
+        finally:
+            await backend.aclose()
+            ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticker
+
+    def _began(self, live: Live, name: str | None) -> None:
+        self._live, self._name = live, name
+        self._view.began(live)
+
+    async def _tick(self) -> None:
+        try:
+            while True:
+                self._view.refresh()
+                await asyncio.sleep(REFRESH)
+        except OSError:
+            self._stop("nobody reads the output")
+            raise
+
+    def signalled(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal, between any two steps of the program: a strategy may be computing without end."""
+        if self._loop is None:
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        if self.signal is not None:
+            self._leave(128 + number)
+        self.signal = number
+        reason = "terminated" if number == signal.SIGTERM else "interrupted"
+        self._loop.call_soon_threadsafe(self._stop, reason)
+
+    def _leave(self, code: int) -> NoReturn:
+        # What was interrupted here may have been in the middle of a print; there is no time to care.
+        with contextlib.suppress(Exception):
+            self._view.close()
+            name = f"; `ponder resume {self._name}` goes on from here" if self._name else ""
+            say(f"stopped at once{name}")
+        os._exit(code)
+
+    def _stop(self, reason: str) -> None:
+        if self._live is None:
+            self._task.cancel()
+        elif not self._task.done():
+            self._live.stop(reason)
+
+    def annotate(self, error: Exception) -> None:
+        """Note on `error` what the run had spent, and where its record is."""
+        if self._live is None:
+            return
+        bill = self._live.so_far("").bill
+        if bill.calls:
+            error.add_note(spent(bill))
+            error.add_note(f"run {self._name}")

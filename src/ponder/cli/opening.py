@@ -1,0 +1,23 @@
+"""From a model spec to a backend, in front of a person who waits."""
+
+from __future__ import annotations
+
+from ponder.core.backend import Backend
+
+__all__ = ["open_model"]
+
+
+def open_model(spec: str | None) -> Backend:
+    """The backend for `spec`, or the default one; fetching weights shows its progress on standard error.
+
+    Call it outside the event loop, so that Ctrl-C ends it at once.
+
+    Raises:
+        UsageError: no such model.
+        WeightsError: the weights cannot be had.
+    """
+    from ponder.backends import DEFAULT_MODEL, connect
+    from ponder.backends.weights import terminal_progress
+
+    with terminal_progress() as show:
+        return connect(spec or DEFAULT_MODEL, show.update)

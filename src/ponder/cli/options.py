@@ -1,0 +1,88 @@
+"""Options that several commands share, and what the shell may complete them to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+__all__ = [
+    "examples",
+    "json_option",
+    "load_option",
+    "model_option",
+    "run_argument",
+    "show_branches_option",
+    "strategy_option",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
+
+
+def _strategies(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    import ponder.strategies  # noqa: F401 - registers them
+    from ponder.core.registry import registered
+
+    return [CompletionItem(name, help=known.summary) for name, known in registered().items() if name.startswith(typed)]
+
+
+def _models(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    from ponder.backends.weights import cards
+
+    return [CompletionItem(card.name, help=card.licence) for card in cards() if card.name.startswith(typed)]
+
+
+def _runs(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    from ponder.store.sqlite import Store
+
+    rows = [CompletionItem(row.id, help=row.status) for row in Store().runs(limit=20)]
+    return [item for item in (CompletionItem("last"), *rows) if item.value.startswith(typed)]
+
+
+def examples(*lines: str) -> str:
+    """The end of a help page; the first character keeps click from joining the lines."""
+    return "\n  ".join(["\b\nExamples:", *lines])
+
+
+strategy_option: Decorator[Any] = click.option(
+    "-s",
+    "--strategy",
+    metavar="SPEC",
+    default="self-consistency",
+    show_default=True,
+    shell_complete=_strategies,
+    help="NAME, NAME@EFFORT or NAME(KEY=VALUE,...); `ponder strategies` lists them.",
+)
+
+model_option: Decorator[Any] = click.option(
+    "-m",
+    "--model",
+    metavar="SPEC",
+    shell_complete=_models,
+    help="local/NAME (see `ponder models`), local/PATH.gguf, openai/MODEL or MODEL@http://host:port/v1.",
+)
+
+load_option: Decorator[Any] = click.option(
+    "--load",
+    metavar="FILE.py",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Run a Python file that registers strategies of your own; may be given several times.",
+)
+
+json_option: Decorator[Any] = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document, nothing else."
+)
+
+show_branches_option: Decorator[Any] = click.option(
+    "--show-branches", is_flag=True, help="Print the whole text of every branch, too."
+)
+
+
+def run_argument(required: bool) -> Decorator[Any]:
+    """A run by its id, the beginning of it, or ``last``."""
+    return click.argument("run", required=required, shell_complete=_runs)

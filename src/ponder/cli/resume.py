@@ -1,0 +1,61 @@
+"""`ponder resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ponder.cli.options import examples, json_option, load_option, run_argument, show_branches_option
+
+if TYPE_CHECKING:
+    from ponder.api import OnStart
+    from ponder.core.answer import Answer
+    from ponder.engine.calls import Watch
+
+__all__ = ["resume"]
+
+
+@click.command(
+    epilog=examples(
+        "ponder resume last",
+        "ponder resume 3f9a --show-branches",
+    )
+)
+@run_argument(required=True)
+@load_option
+@show_branches_option
+@json_option
+def resume(run: str, load: tuple[Path, ...], show_branches: bool, as_json: bool) -> int:
+    """Finish a run that was stopped or killed.
+
+    RUN is the run's id, the beginning of it, or last. No answered call is made again. A run that is done just gives
+    its answer.
+    """
+    from ponder.api import aresume
+    from ponder.cli.conduct import conduct
+    from ponder.cli.loading import load_strategies
+    from ponder.cli.opening import open_model
+    from ponder.cli.report import present
+    from ponder.cli.views import view_for
+    from ponder.core.answer import Answer
+    from ponder.core.registry import parse_spec
+    from ponder.store.sqlite import Store
+
+    load_strategies(load)
+    store = Store()
+    row = store.run(run)
+    if row.status == "done" and row.answer is not None:
+        present(Answer.from_dict(row.answer), store, as_json=as_json, show_branches=show_branches)
+        return 0
+    parse_spec(row.job["strategy"])  # an unknown one is refused before a model is loaded
+    backend = open_model(row.job["model"])
+
+    def start(watch: Watch, on_start: OnStart) -> Coroutine[Any, Any, Answer]:
+        return aresume(row.id, store, backend=backend, watch=watch, on_start=on_start)
+
+    outcome = conduct(start, backend, view_for(as_json))
+    present(outcome.answer, store, as_json=as_json, show_branches=show_branches)
+    return outcome.exit_code

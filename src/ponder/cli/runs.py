@@ -1,0 +1,96 @@
+"""`ponder runs`."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ponder.cli.options import examples, json_option, run_argument, show_branches_option
+
+if TYPE_CHECKING:
+    from ponder.store.sqlite import RunRow, Store
+
+__all__ = ["runs"]
+
+
+@click.command(
+    epilog=examples(
+        "ponder runs",
+        "ponder runs last --show-branches",
+        "ponder runs --json | jq '.[] | select(.status == \"interrupted\") | .run'",
+    )
+)
+@run_argument(required=False)
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first."
+)
+@show_branches_option
+@json_option
+def runs(run: str | None, limit: int, show_branches: bool, as_json: bool) -> None:
+    """List the runs on this machine, or show one.
+
+    RUN is a run's id, the beginning of it, or last.
+    """
+    from ponder.cli.report import present
+    from ponder.cli.tables import print_table
+    from ponder.core.answer import Answer
+    from ponder.core.errors import InvalidOption
+    from ponder.store.sqlite import Store
+
+    store = Store()
+    if run is not None:
+        row = store.run(run)
+        if row.answer is None:
+            raise InvalidOption(f"run {row.id} has no answer yet ({_status(store, row)}); `ponder resume {row.id}`")
+        present(Answer.from_dict({**row.answer, "run": row.id}), store, as_json=as_json, show_branches=show_branches)
+        return
+    found = [_summary(store, row) for row in store.runs(limit)]
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif not found:
+        print("no runs yet; `ponder solve QUESTION` makes one")
+    else:
+        print_table(("RUN", "WHEN", "STATUS", "STRATEGY", "MODEL", "TOKENS", "ANSWER"), [_cells(one) for one in found])
+
+
+def _summary(store: Store, row: RunRow) -> dict[str, Any]:
+    answer = row.answer or {}
+    return {
+        "run": row.id,
+        "created": datetime.fromtimestamp(row.created).astimezone().isoformat(timespec="seconds"),
+        "status": _status(store, row),
+        "strategy": row.job["strategy"],
+        "model": row.job["model"],
+        "tokens": answer.get("bill", {}).get("total_tokens"),
+        "answer": answer.get("value"),
+    }
+
+
+def _status(store: Store, row: RunRow) -> str:
+    """The status; a run whose process is gone does not run any more."""
+    from ponder.core.errors import StoreError
+
+    if row.status != "running":
+        return row.status
+    try:
+        with store.claim(row.id):
+            return "interrupted"
+    except StoreError:
+        return "running"
+
+
+def _cells(one: dict[str, Any]) -> tuple[str, ...]:
+    from ponder.cli.words import one_line
+
+    return (
+        one["run"],
+        datetime.fromisoformat(one["created"]).strftime("%Y-%m-%d %H:%M"),
+        one["status"],
+        one["strategy"],
+        one["model"],
+        "" if one["tokens"] is None else f"{one['tokens']:,}",
+        one_line(one["answer"] or ""),
+    )

@@ -1,0 +1,136 @@
+"""What every command shares: one line for an error, an exit code that scripts can trust, quiet libraries."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import traceback
+import warnings
+from typing import Any, NoReturn
+
+import click
+
+from ponder.core.errors import PonderError, UnknownName, describe
+
+__all__ = ["INTERRUPTED", "TERMINATED", "Shell", "Terminated", "say"]
+
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+BROKEN_PIPE = 128 + signal.SIGPIPE
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, treated like Ctrl-C."""
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    print(f"ponder: {text}", file=sys.stderr, flush=True)
+
+
+class Shell(click.Group):
+    """A group that lists its commands in the order in which they were added, and ends every failure in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, the most used first."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            raise UnknownName("command", args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **options: Any) -> NoReturn:
+        """Run the command line and exit."""
+        _quieten()
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            result = super().main(*args, **{"prog_name": "ponder", **options, "standalone_mode": False})
+        except click.ClickException as error:
+            result = _explain(error)
+        sys.exit(_flushed(result if isinstance(result, int) else 0))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; the exit code if it fails."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except Terminated:
+            return _stopped("terminated", TERMINATED)
+        except KeyboardInterrupt:
+            return _stopped("interrupted", INTERRUPTED)
+        except BrokenPipeError:
+            return BROKEN_PIPE
+        except Exception as error:  # noqa: BLE001 - the last place where a person can be told
+            return _failed(error)
+
+
+def _quieten() -> None:
+    """Keep what libraries log or warn about off the terminal, and let any text be printed anywhere."""
+    if not _debugging():
+        logging.lastResort = None
+        warnings.simplefilter("ignore")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _debugging() -> bool:
+    return bool(os.environ.get("PONDER_DEBUG"))
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise Terminated
+
+
+def _stopped(how: str, code: int) -> int:
+    if sys.stderr.isatty():  # the terminal has echoed ^C
+        print(file=sys.stderr)
+    say(how)
+    return code
+
+
+def _failed(error: Exception) -> int:
+    if _debugging():
+        traceback.print_exception(error)
+    known = isinstance(error, PonderError)
+    text = describe(error) if known else f"internal error: {describe(error)}"
+    notes = [*getattr(error, "__notes__", ())]
+    if not known:
+        notes.append("PONDER_DEBUG=1 shows the traceback")
+    say(text + (f" ({'; '.join(notes)})" if notes else ""))
+    return error.exit_code if isinstance(error, PonderError) else 1
+
+
+def _explain(error: click.ClickException) -> int:
+    """A mistake on the command line, in one line with the nearest name and where to read more."""
+    if isinstance(error, click.NoSuchOption):
+        text = f"unknown option {error.option_name!r}"
+        if error.possibilities:
+            text += f"; did you mean {error.possibilities[0]!r}?"
+    else:
+        message = error.format_message().rstrip(".")
+        text = message[:1].lower() + message[1:]
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    say(f"{text}; see `{context.command_path if context else 'ponder'} --help`")
+    return error.exit_code
+
+
+def _flushed(code: int) -> int:
+    """`code`, unless the output cannot be written."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at exit
+        if error.errno == errno.EPIPE:
+            return code or BROKEN_PIPE
+        say(f"cannot write the output: {error.strerror}")
+        return code or 1
+    return code

@@ -1,0 +1,108 @@
+"""`ponder solve`."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ponder.cli.options import examples, json_option, load_option, model_option, show_branches_option, strategy_option
+
+if TYPE_CHECKING:
+    from ponder.api import OnStart
+    from ponder.core.answer import Answer
+    from ponder.engine.calls import Watch
+
+__all__ = ["solve"]
+
+
+@click.command(
+    epilog=examples(
+        'ponder solve "What is 17 * 23?"',
+        "ponder solve -s adaptive-consistency -e 0.5 -f problem.txt",
+        'ponder solve -s "self-consistency(n=8)" -b tokens=20k,seconds=60 "..."',
+        'ponder solve -m openai/gpt-4o-mini -b usd=0.05 --json "..." | jq .value',
+        'ponder solve -m qwen3@http://localhost:8000/v1 -s short-m-at-k "..."',
+    )
+)
+@click.argument("question", nargs=-1)
+@click.option("-f", "--file", type=click.Path(path_type=Path), metavar="FILE", help="Read the question from a file.")
+@strategy_option
+@click.option("-e", "--effort", type=float, metavar="0..1", help="How much to spend: sets the strategy's options.")
+@model_option
+@click.option(
+    "-b", "--budget", metavar="LIMITS", help="Limits that hold, such as tokens=20k,seconds=30,usd=0.05,calls=100."
+)
+@click.option(
+    "-v", "--verifier", metavar="NAME", help="What scores the answers, for strategies that need it, such as p-yes."
+)
+@click.option("--max-tokens", type=int, default=1024, show_default=True, help="The longest reply, in tokens.")
+@click.option("--temperature", type=float, default=0.7, show_default=True, help="0 to 2; how varied the replies are.")
+@click.option("--seed", type=int, help="Repeat a run, on a model that honours seeds.")
+@click.option("--price", metavar="PROMPT/OUTPUT", help="Dollars per million tokens, where nobody knows the price.")
+@click.option("--abstain-below", type=float, metavar="0..1", help="Withhold an answer with less confidence than this.")
+@load_option
+@show_branches_option
+@json_option
+def solve(
+    question: tuple[str, ...],
+    file: Path | None,
+    strategy: str,
+    effort: float | None,
+    model: str | None,
+    budget: str | None,
+    verifier: str | None,
+    max_tokens: int,
+    temperature: float,
+    seed: int | None,
+    price: str | None,
+    abstain_below: float | None,
+    load: tuple[Path, ...],
+    show_branches: bool,
+    as_json: bool,
+) -> int:
+    """Answer a question by spending more computation on it.
+
+    QUESTION is the question itself, or - to read it from standard input. Ctrl-C stops the run and prints the best
+    answer so far; `ponder resume` goes on from there.
+    """
+    from ponder import verifiers
+    from ponder.api import asolve
+    from ponder.cli.conduct import conduct
+    from ponder.cli.loading import load_strategies
+    from ponder.cli.opening import open_model
+    from ponder.cli.question import read_question
+    from ponder.cli.report import present
+    from ponder.cli.views import view_for
+    from ponder.core.budget import Budget
+    from ponder.core.registry import parse_spec
+    from ponder.core.settings import Settings
+    from ponder.engine import prices
+    from ponder.store.sqlite import Store
+
+    # Whatever can be refused is refused before weights are fetched or a model is loaded.
+    problem = read_question(question, file)
+    load_strategies(load)
+    plan = parse_spec(strategy)
+    if effort is not None:
+        plan = plan.strategy.plan(effort, **{name: plan.values[name] for name in plan.given})
+    limits = None if budget is None else Budget.parse(budget)
+    rates = None if price is None else prices.parse(price)
+    Settings(max_tokens=max_tokens, temperature=temperature)
+    if verifier is not None:
+        verifiers.resolve(verifier)
+    store = Store()
+    backend = open_model(model)
+
+    def start(watch: Watch, on_start: OnStart) -> Coroutine[Any, Any, Answer]:
+        return asolve(
+            problem, strategy=plan, model=backend, budget=limits, verifier=verifier, max_tokens=max_tokens,
+            temperature=temperature, seed=seed, price=rates, abstain_below=abstain_below, store=store, watch=watch,
+            on_start=on_start,
+        )  # fmt: skip
+
+    outcome = conduct(start, backend, view_for(as_json))
+    present(outcome.answer, store, as_json=as_json, show_branches=show_branches)
+    return outcome.exit_code

@@ -1,0 +1,83 @@
+"""`ponder strategies`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+import click
+
+from ponder.cli.options import examples, load_option
+
+if TYPE_CHECKING:
+    from ponder.core.registry import Strategy
+
+__all__ = ["strategies"]
+
+EFFORTS = (0.0, 0.5, 1.0)
+
+
+@click.command(
+    epilog=examples(
+        "ponder strategies",
+        "ponder strategies adaptive-consistency",
+    )
+)
+@click.argument("name", required=False)
+@load_option
+def strategies(name: str | None, load: tuple[Path, ...]) -> None:
+    """List the strategies, or explain one.
+
+    With a NAME: its options and their bounds, and what an effort sets them to.
+    """
+    from ponder.cli.loading import load_strategies
+    from ponder.cli.tables import print_table
+    from ponder.core.errors import UnknownName
+    from ponder.core.registry import registered
+
+    load_strategies(load)
+    known = registered()
+    if name is None:
+        rows = [(f"{one.name}({_defaults(one)})" if one.options else one.name, one.summary) for one in known.values()]
+        print_table(("STRATEGY", "WHAT IT DOES"), rows)
+    elif name in known:
+        _explain(known[name])
+    else:
+        raise UnknownName("strategy", name, known)
+
+
+def _defaults(strategy: Strategy) -> str:
+    return ", ".join(f"{name}={default}" for name, (_, default) in strategy.options.items())
+
+
+def _explain(strategy: Strategy) -> None:
+    from ponder.cli.report import print_fields
+
+    plan = strategy.plan()
+    needs = ", ".join(sorted(capability.value for capability in plan.needs))
+    fields = [("strategy", strategy.name), ("does", strategy.summary)]
+    fields += [("option", f"{name}={default}  {_kind(hint)}") for name, (hint, default) in strategy.options.items()]
+    fields.append(("needs", f"a model that can {needs}{' and a verifier' if plan.needs_verifier else ''}"))
+    fields += [("effort", f"{effort:g}  {_settings(strategy, effort)}") for effort in EFFORTS if strategy.options]
+    print_fields(fields, emphasis="strategy")
+
+
+def _settings(strategy: Strategy, effort: float) -> str:
+    values = strategy.effort(effort)
+    return (
+        ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items()
+        )
+        or "no effect"
+    )
+
+
+def _kind(hint: Any) -> str:
+    from ponder.core.options import Between
+
+    bounds = [bound for bound in get_args(hint)[1:] if isinstance(bound, Between)]
+    kind = get_args(hint)[0] if bounds else hint
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(str, get_args(kind)))
+    word = {int: "whole number", float: "number", bool: "true or false", str: "text"}.get(kind, str(kind))
+    return word + "".join(f" from {bound.low:g} to {bound.high:g}" for bound in bounds)
