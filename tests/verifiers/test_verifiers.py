@@ -147,6 +147,19 @@ async def test_json_schema_checks_the_shape(workers: Workers, answer: str, score
     assert await JsonSchema(PERSON, workers=workers).score(SUM, answering(answer), no_model) == score
 
 
+async def test_json_schema_may_describe_the_object_around_the_answer(workers: Workers) -> None:
+    schema = {
+        "type": "object",
+        "required": ["answer", "why"],
+        "additionalProperties": False,
+        "properties": {"answer": {"type": "integer"}, "why": {"type": "string"}},
+    }
+    whole = Branch(id="1", text='```json\n{"why": "I added", "answer": 42}\n```', answer="42", ending="stop")
+    assert await JsonSchema(schema, workers=workers).score(SUM, whole, no_model) == 1
+    part = Branch(id="1", text='```json\n{"answer": 42}\n```', answer="42", ending="stop")
+    assert await JsonSchema(schema, workers=workers).score(SUM, part, no_model) == 0
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

@@ -11,7 +11,7 @@ from typing import Any
 from ponder.verifiers.forms import form_of
 from ponder.verifiers.markup import bare
 
-__all__ = ["extract"]
+__all__ = ["extract", "json_part"]
 
 _WINDOW = 100_000  # characters from the end of the text that are looked at
 _TRIES = 16  # marks of one kind that are tried, from the last one back
@@ -35,6 +35,13 @@ def extract(text: str) -> str | None:
     if data is not None:
         stated.append((data[0], data[2]))
     return max(stated)[1] if stated else _last_line(visible)
+
+
+def json_part(text: str) -> str | None:
+    """The JSON in `text` from which `extract` would take the answer, whole and as it stands; None if there is none."""
+    visible = _visible(text)[-_WINDOW:]
+    data = next(_data(visible), None)
+    return None if data is None else visible[data[0] : data[1]]
 
 
 def _visible(text: str) -> str:

@@ -11,6 +11,7 @@ from ponder.core.branch import Branch
 from ponder.core.errors import InvalidOption
 from ponder.core.problem import Problem
 from ponder.core.verifier import Ask
+from ponder.verifiers.extract import json_part
 from ponder.verifiers.pool import JobFailed, Undecided, Workers, shared_workers
 from ponder.verifiers.stated import stated
 
@@ -18,7 +19,7 @@ __all__ = ["JsonSchema"]
 
 
 class JsonSchema:
-    """Scores 1 if the answer is JSON that `schema` allows, else 0.
+    """Scores 1 if the answer, or the whole JSON object that holds it, is what `schema` allows, else 0.
 
     The draft is the one that ``$schema`` names, the latest one without it; references lead nowhere but into the schema
     itself. Checking runs in a process that is killed at its time limit; undecided scores 0.
@@ -67,9 +68,13 @@ class JsonSchema:
         answer = stated(branch)
         if answer is None:
             return 0.0
+        whole = json_part(branch.text)
+        return float(await self._allows(answer) or (whole is not None and await self._allows(whole)))
+
+    async def _allows(self, text: str) -> bool:
         try:
-            return float(await self._workers.run("valid", self._schema, answer))
+            return bool(await self._workers.run("valid", self._schema, text))
         except Undecided:
-            return 0.0
+            return False
         except JobFailed as error:
             raise InvalidOption(f"{self.name}: the schema cannot be applied: {error}") from None

@@ -1,0 +1,28 @@
+"""The two halves together, as a run uses them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ponder.core.answers import AnswerFormat
+from ponder.verifiers import Answers
+from ponder.verifiers.pool import Workers
+
+pytestmark = pytest.mark.anyio
+
+REPLIES = [
+    r"Half of it, so \boxed{\frac12}.",
+    "I am not sure what is asked.",
+    "Answer: 0.5",
+    "**Answer:** 50%",
+    r"The answer is $\frac{\sqrt{4}}{4}$.",
+    "Answer: 2",
+]
+
+
+async def test_replies_become_votes(workers: Workers) -> None:
+    format: AnswerFormat = Answers(workers)
+    answers = [answer for reply in REPLIES if (answer := format.extract(reply)) is not None]
+    assert answers == [r"\frac12", "0.5", "50%", r"\frac{\sqrt{4}}{4}", "2"]
+    assert await Answers(workers).cluster(answers) == [0, 0, 0, 0, 4]
+    assert await format.same(answers[0], answers[3])
