@@ -13,7 +13,7 @@ from ponder.core.registry import strategy
 from ponder.core.session import Session
 from ponder.core.voting import vote
 
-__all__ = ["self_consistency"]
+__all__ = ["probability", "score", "self_consistency"]
 
 Weight = Literal["none", "logprob", "verifier"]
 
