@@ -149,8 +149,10 @@ def _table(medians: dict[str, Figures], questions: int, load: float) -> str:
     }
     width = max(map(len, medians))
     lines = [
-        f"{questions} questions x {SAMPLES} samples, {CONCURRENCY} calls at once, {1000 * LATENCY:.0f} ms each;"
-        f" no client can be faster than {questions * SAMPLES / CONCURRENCY * LATENCY:.2f} s",
+        (
+            f"{questions} questions x {SAMPLES} samples, {CONCURRENCY} calls at once, {1000 * LATENCY:.0f} ms each;"
+            f" no client can be faster than {questions * SAMPLES / CONCURRENCY * LATENCY:.2f} s"
+        ),
         f"load average at the start: {load:.2f} on {os.cpu_count()} cores",
         "  ".join((" " * width, *columns)),
     ]

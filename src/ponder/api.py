@@ -23,7 +23,7 @@ from ponder.engine.journal import Recorded
 from ponder.engine.live import Live
 from ponder.store.sqlite import Store
 
-__all__ = ["DEFAULT_STRATEGY", "Job", "OnStart", "aresume", "asolve", "execute", "solve"]
+__all__ = ["DEFAULT_STRATEGY", "Job", "OnStart", "aresume", "asolve", "check_fits", "execute", "solve"]
 
 DEFAULT_STRATEGY = "self-consistency"
 

@@ -17,7 +17,17 @@ from ponder.backends.weights.progress import human
 from ponder.backends.weights.registry import ModelCard
 from ponder.core.errors import WeightsError
 
-__all__ = ["cache_dir", "cached", "install", "no_space", "require_space", "sha256_of", "storage_error", "verify"]
+__all__ = [
+    "cache_dir",
+    "cached",
+    "folder_of",
+    "install",
+    "no_space",
+    "require_space",
+    "sha256_of",
+    "storage_error",
+    "verify",
+]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if sys.platform != "win32" else (errno.ENOSPC,)
 
@@ -67,7 +77,7 @@ def verify(card: ModelCard) -> Path:
 def install(card: ModelCard, candidate: Path) -> Path:
     """Give the checked file its final name, and drop the folder that it was put together in."""
     path = folder_of(card) / card.file
-    os.replace(candidate, path)
+    candidate.replace(path)
     shutil.rmtree(candidate.parent, ignore_errors=True)
     return path
 

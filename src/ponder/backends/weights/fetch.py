@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,9 +54,9 @@ def _without_network(spec: str | ModelCard) -> Path | ModelCard:
     try:
         known = registry.card(spec)
     except UnknownName:
-        path = os.path.expanduser(spec.removeprefix(_PREFIX))
-        if path.lower().endswith(".gguf") or os.path.exists(path):
-            return checked_gguf(Path(path))
+        path = Path(spec.removeprefix(_PREFIX)).expanduser()
+        if path.suffix.lower() == ".gguf" or path.exists():
+            return checked_gguf(path)
         raise
     return cached(known) or known
 

@@ -86,7 +86,7 @@ async def _in_daemon(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the future is awaited
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True, name="ponder-hub").start()
