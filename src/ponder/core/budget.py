@@ -2,6 +2,7 @@
 
 An `Account` never lets the sum of what is spent and what is reserved pass its budget, nor that of any account above
 it. Only a settlement may exceed its reservation (a provider that streams on after a cancel), and that is booked.
+Money is added up in whole picodollars: sums of fractions drift, and a promise must not hang on the last bit.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ponder.core.errors import BudgetExhausted, InvalidOption
 __all__ = ["Account", "Amount", "Budget"]
 
 _SUFFIX = {"": 1, "k": 1_000, "m": 1_000_000}
+_PICO = 10**12
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(?:e([+-]?\d{1,2}))?([km]?)", re.IGNORECASE)
 
 
@@ -102,9 +104,20 @@ class Account:
     def __init__(self, budget: Budget, parent: Account | None = None) -> None:
         self.budget = budget
         self.parent = parent
-        self.spent = Amount()
-        self.reserved = Amount()
-        self.bounded: bool = any(True for _ in self._limits()) or (parent is not None and parent.bounded)
+        self._limits = tuple(_counted(budget))
+        self._spent = Amount(usd=0)
+        self._reserved = Amount(usd=0)
+        self.bounded: bool = bool(self._limits) or (parent is not None and parent.bounded)
+
+    @property
+    def spent(self) -> Amount:
+        """What settled calls have cost."""
+        return _dollars(self._spent)
+
+    @property
+    def reserved(self) -> Amount:
+        """What calls under way may cost."""
+        return _dollars(self._reserved)
 
     def reserve(self, amount: Amount) -> None:
         """Set `amount` aside in this account and in every one around it, or in none of them.
@@ -112,16 +125,18 @@ class Account:
         Raises:
             BudgetExhausted: it does not fit; names the limit, and whether a settlement may still make room.
         """
+        exact = _exact(amount)
         for account in self.chain():
-            account._check(amount)
+            account._check(exact)
         for account in self.chain():
-            account.reserved += amount
+            account._reserved += exact
 
     def settle(self, reserved: Amount, actual: Amount) -> None:
         """Give back a reservation and book what was really spent."""
+        held, cost = _exact(reserved), _exact(actual)
         for account in self.chain():
-            account.reserved -= reserved
-            account.spent += actual
+            account._reserved -= held
+            account._spent += cost
 
     def chain(self) -> Iterator[Account]:
         """This account and those around it, innermost first."""
@@ -132,24 +147,38 @@ class Account:
 
     def affordable(self, each: Amount, most: int) -> int:
         """How many calls' worth of `each` fit now, at most `most`."""
+        exact = _exact(each)
         for account in self.chain():
-            for name, limit in account._limits():
-                used = getattr(account.spent, name) + getattr(account.reserved, name)
-                if getattr(each, name) > 0:
-                    most = min(most, int((limit - used) / getattr(each, name)))
+            for name, limit in account._limits:
+                used = getattr(account._spent, name) + getattr(account._reserved, name)
+                if getattr(exact, name) > 0:
+                    most = min(most, (limit - used) // getattr(exact, name))
         return max(0, most)
 
-    def _limits(self) -> Iterator[tuple[str, float]]:
-        # Time passes whether or not anybody reserves it: the driver keeps deadlines.
-        return ((name, limit) for name, limit in self.budget.limits() if name != "seconds")
-
     def _check(self, amount: Amount) -> None:
-        for name, limit in self._limits():
-            spent, reserved = getattr(self.spent, name), getattr(self.reserved, name)
-            if spent + reserved + getattr(amount, name) > limit:
+        for name, limit in self._limits:
+            spent, reserved, more = (getattr(sums, name) for sums in (self._spent, self._reserved, amount))
+            if spent + reserved + more > limit:
+                unit = _PICO if name == "usd" else 1
                 raise BudgetExhausted(
-                    f"budget {name}={limit:g} reached: {spent:g} spent, the next call may need "
-                    f"{getattr(amount, name):g}",
+                    f"budget {name}={limit / unit:g} reached: {spent / unit:g} spent, the next call may need "
+                    f"{more / unit:g}",
                     name,
-                    refundable=self.reserved.calls > 0,
+                    refundable=self._reserved.calls > 0,
+                    inner=self.parent is not None,
                 )
+
+
+def _counted(budget: Budget) -> Iterator[tuple[str, int]]:
+    """The limits that are reserved. Time passes whether or not anybody reserves it: the driver keeps deadlines."""
+    for name, limit in budget.limits():
+        if name != "seconds":
+            yield name, round(limit * _PICO) if name == "usd" else int(limit)
+
+
+def _exact(amount: Amount) -> Amount:
+    return Amount(amount.tokens, amount.calls, round(amount.usd * _PICO))
+
+
+def _dollars(amount: Amount) -> Amount:
+    return Amount(amount.tokens, amount.calls, amount.usd / _PICO)

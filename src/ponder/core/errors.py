@@ -147,13 +147,14 @@ class BudgetExhausted(PonderError):
     """A limit is reached; raised inside the strategy, which should answer with what it has.
 
     `limit` names the limit (``"tokens"``, ``"usd"``, ``"calls"``, ``"seconds"``). `refundable` is true while calls
-    under way hold part of the budget and may give some back.
+    under way hold part of the budget and may give some back. `inner` is true for a limit that the strategy set itself.
     """
 
-    def __init__(self, message: str, limit: str, refundable: bool = False) -> None:
+    def __init__(self, message: str, limit: str, refundable: bool = False, inner: bool = False) -> None:
         super().__init__(message)
         self.limit = limit
         self.refundable = refundable
+        self.inner = inner
 
 
 class StrategyError(PonderError):

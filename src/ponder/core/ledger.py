@@ -105,10 +105,7 @@ class Bill:
 def book(bill: Bill, charge: Charge) -> Bill:
     """The bill after one more charge."""
     generated = {"probe": "probe_tokens", "verifier": "verifier_tokens"}.get(charge.purpose, "output_tokens")
-    usd = bill.usd
-    if bill.price is not None:
-        usd = (usd or 0.0) + bill.price.cost(charge.prompt, charge.cached, charge.output)
-    return replace(
+    booked = replace(
         bill,
         prompt_tokens=bill.prompt_tokens + charge.prompt,
         cached_prompt_tokens=bill.cached_prompt_tokens + charge.cached,
@@ -117,6 +114,10 @@ def book(bill: Bill, charge: Charge) -> Bill:
         calls=bill.calls + charge.calls,
         retries=bill.retries + charge.retries,
         failed_calls=bill.failed_calls + charge.failures,
-        usd=usd,
         **{generated: getattr(bill, generated) + charge.output},
     )
+    if booked.price is None:
+        return booked
+    # From the totals: a sum of dollars would depend on the order of the charges, and a resumed run has another order.
+    usd = booked.price.cost(booked.prompt_tokens, booked.cached_prompt_tokens, booked.total_tokens)
+    return replace(booked, usd=usd)
