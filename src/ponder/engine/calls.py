@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
+import anyio.lowlevel
 import stamina
 
 from ponder.core.backend import Backend, Choice, Completion, Progress, Request
+from ponder.core.branch import Ending
 from ponder.core.budget import Amount
-from ponder.core.errors import BackendError, BudgetExhausted, RateLimited
+from ponder.core.errors import BackendError, BudgetExhausted, RateLimited, StrategyError
 from ponder.core.ledger import Charge, Purpose
 from ponder.engine import records
-from ponder.engine.journal import Journal, Recorded
+from ponder.engine.costs import most, spent
+from ponder.engine.journal import Entry, Journal, Recorded
+from ponder.engine.slots import slots
 from ponder.engine.state import Lane, State
 
-__all__ = ["ATTEMPTS", "LONGEST_WAIT", "Caller", "Cut", "Watch", "most"]
+__all__ = ["ATTEMPTS", "LONGEST_WAIT", "Caller", "Cut", "Watch"]
+
+T = TypeVar("T")
 
 ATTEMPTS = 4
 """How often a call is made at most, the first time included."""
@@ -31,30 +35,35 @@ Watch = Callable[[str, str, int], None]
 """Told of streamed text: (branch id, text of the running choice, its tokens)."""
 
 
-class Cut(Exception):  # noqa: N818 - control flow, never shown to anybody
-    """The call ended before it was complete: cancelled, out of time or budget. `choices` is what it had produced."""
+class Cut(Exception):
+    """The call ended before it was complete. `choices` is what it had produced.
 
-    def __init__(self, choices: tuple[Choice, ...], limit: BudgetExhausted | None = None) -> None:
+    With a `limit` it was out of time. Without one an earlier life of the run had cancelled it here, and so ends the
+    lane: no strategy sees it, as none sees a cancellation.
+    """
+
+    def __init__(self, choices: tuple[Choice, ...] = (), limit: BudgetExhausted | None = None) -> None:
         self.choices = choices
         self.limit = limit
 
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """One call over all its attempts."""
+    """One call over all its attempts. `row` and `charge` are those of the latest, `made` counts earlier lives' too."""
 
     lane: Lane
     step: int
     part: str
     purpose: Purpose
     request: Request
+    made: int = 0
     row: int | None = None
-    attempts: int = 0
     charge: Charge = Charge()
+    produced: tuple[Choice, ...] = ()
 
 
 class Caller:
-    """Makes the calls of one run and books them."""
+    """Makes the calls of one run and books them. `interrupted` tells whether somebody has stopped the run."""
 
     def __init__(
         self,
@@ -64,6 +73,7 @@ class Caller:
         recorded: Recorded,
         clock: Callable[[], float],
         watch: Watch | None,
+        interrupted: Callable[[], bool],
     ) -> None:
         self._backend = backend
         self._state = state
@@ -71,9 +81,9 @@ class Caller:
         self._recorded = recorded
         self._clock = clock
         self._watch = watch
-        self._slots = _slots(backend)
+        self._interrupted = interrupted
+        self._slots = slots(backend)
         self._refund = anyio.Event()
-        self.interrupted = False
         self.answered = 0
         self.failed_in_a_row = 0
         self.failure: BackendError | None = None
@@ -81,44 +91,81 @@ class Caller:
     async def make(self, lane: Lane, step: int, part: str, purpose: Purpose, request: Request) -> Completion:
         """The reply to `request`: from the journal if an earlier life of the run received it.
 
+        Branches whose call is cut off are closed with the text that had come.
+
         Raises:
             BackendError: it failed, retries included.
-            BudgetExhausted: it does not fit the budget.
+            BudgetExhausted: it does not fit the budget; for a call that is no branch also: the deadline passed.
             Cut: the deadline passed while it was under way, or an earlier life of the run had cut it off.
         """
-        earlier = self._recorded.result(lane.name, step, part)
-        if earlier is not None:
-            return self._replay(earlier)
-        if lane.sealed:
-            raise Cut(())
-        call = _Call(lane, step, part, purpose, request, charge=Charge(purpose=purpose))
-        async with self._slots:
-            try:
-                completion = await self._attempt(call)
-            except BackendError as error:
-                completion = await self._again(call, error)
-        self._succeeded()
-        return completion
+        call = _Call(lane, step, part, purpose, request)
+        rows = self._recorded.rows(lane.name, step, part)
+        call.made = sum("failed" in (row.result or {}) for row in rows)
+        self._take_up(lane, rows)
+        earlier = self._recorded.entry(lane.name, step, part)
+        try:
+            if earlier is not None:
+                return self._replay(call, earlier)
+            if lane.sealed:
+                raise Cut
+            return await self._live(call)
+        except Cut as cut:
+            self._close(call, cut)
+            if cut.limit is not None and purpose != "branch":
+                raise cut.limit from None
+            raise
+        except anyio.get_cancelled_exc_class():
+            self._close(call, Cut(call.produced))
+            raise
 
-    async def once(self, lane: Lane, step: int, part: str, compute: Callable[[], Awaitable[float]]) -> float:
-        """A number that is not computed again when the run resumes: a verifier's score, the time of day."""
+    async def once(self, lane: Lane, step: int, part: str, compute: Callable[[], Awaitable[T]]) -> T:
+        """Plain data that is not computed again when the run resumes: a verifier's score, the time of day."""
         earlier = self._recorded.result(lane.name, step, part)
         if earlier is not None:
-            value: float = earlier["value"]
+            self._take_up(lane, self._recorded.asked(lane.name, step, part))
+            value: T = earlier["value"]
             return value
         value = await compute()
-        if self._journal is not None:
-            self._journal.note(lane.name, step, part, {"value": value}, self._clock())
+        self._note(lane, step, part, {"value": value})
         return value
 
     async def clock(self) -> float:
         """The run's clock, in seconds."""
         return self._clock()
 
+    def planned(self, lane: Lane, step: int, part: str) -> int | None:
+        """How many choices an earlier life of the run asked for in this call; None if it did not make it."""
+        rows = self._recorded.rows(lane.name, step, part)
+        if not rows or "n" not in rows[-1].intent or (rows[-1].result or {}).get("interrupted"):
+            return None
+        n: int = rows[-1].intent["n"]
+        return n
+
     @property
     def resumed(self) -> bool:
         """True if this run has an earlier life."""
         return bool(self._recorded.entries)
+
+    def _take_up(self, lane: Lane, rows: Iterable[Entry]) -> None:
+        """What earlier lives spent here counts under the limits that the lane has set itself, too."""
+        for row in rows:
+            amount = Charge(**(row.result or {}).get("charge", {})).amount(self._state.price)
+            for account in lane.account.chain():
+                if account is not self._state.root:
+                    account.settle(Amount(), amount)
+
+    async def _live(self, call: _Call) -> Completion:
+        with anyio.CancelScope(deadline=call.lane.deadline):
+            async with self._slots:
+                # A task that is cancelled before it starts runs up to its first pause all the same.
+                await anyio.lowlevel.checkpoint_if_cancelled()
+                try:
+                    completion = await self._attempt(call)
+                except BackendError as error:
+                    completion = await self._again(call, error)
+            self._succeeded()
+            return completion
+        raise Cut(call.produced, _out_of_time())
 
     def _succeeded(self) -> None:
         self.answered += 1
@@ -131,13 +178,13 @@ class Caller:
     async def _again(self, call: _Call, first: BackendError) -> Completion:
         """The further attempts, with the pauses of `stamina`; it costs too much time for calls that succeed."""
         failure: BackendError | None = first
+        attempts = max(1, ATTEMPTS + 1 - call.made)
         try:
-            async for attempt in stamina.retry_context(on=_pause, attempts=ATTEMPTS, timeout=None, wait_initial=0.2):
+            async for attempt in stamina.retry_context(on=_pause, attempts=attempts, timeout=None, wait_initial=0.2):
                 with attempt:
                     if failure is not None:
                         error, failure = failure, None
                         raise error
-                    self._book(call, Charge(purpose=call.purpose, retries=1))
                     return await self._attempt(call)
         except BackendError as error:
             self._failed(error)
@@ -146,24 +193,27 @@ class Caller:
         raise AssertionError("stamina either returns or raises")
 
     async def _attempt(self, call: _Call) -> Completion:
-        call.attempts += 1
         ceiling = await self._reserve(call)
+        retries = int(call.made > 0)
+        call.made += 1
+        call.produced = ()
+        if self._journal is not None:
+            intent = records.intent(call.purpose, call.request)
+            call.row = self._journal.intend(call.lane.name, call.step, call.part, intent, self._clock())
         progress = Progress()
         if self._watch is not None:
             progress.watch = _relay(self._watch, call.request, progress)
         try:
-            with anyio.CancelScope(deadline=call.lane.deadline) as scope:
-                completion = await self._backend.generate(call.request, progress)
-        except BackendError:
-            self._settle(call, ceiling, _spent(call.purpose, progress, failures=1))
+            completion = await self._backend.generate(call.request, progress)
+        except Exception as error:
+            self._settle(call, ceiling, spent(call.purpose, progress, retries, failures=1))
+            self._settle_row(call, {"failed": type(error).__name__})
             raise
-        except BaseException:  # cancelled from outside; what it had produced is paid for
-            self._cut(call, ceiling, progress)
+        except BaseException:  # cancelled; what it had produced is paid for
+            call.produced = records.produced(progress)
+            self._settle(call, ceiling, spent(call.purpose, progress, retries))
+            self._cut_row(call)
             raise
-        if scope.cancelled_caught:
-            limit = BudgetExhausted("the deadline passed", "seconds")
-            self._cut(call, ceiling, progress, limit)
-            raise Cut(records.produced(progress), limit)
         usage = completion.usage
         thinking = sum(choice.thinking_tokens for choice in completion.choices)
         self._settle(
@@ -171,61 +221,65 @@ class Caller:
             ceiling,
             Charge(
                 purpose=call.purpose, prompt=usage.prompt, cached=usage.cached, output=usage.output,
-                thinking=thinking, calls=1,
+                thinking=thinking, calls=1, retries=retries,
             ),
         )  # fmt: skip
         self._settle_row(call, records.completion(completion))
         return completion
 
-    def _cut(self, call: _Call, ceiling: Amount, progress: Progress, limit: BudgetExhausted | None = None) -> None:
-        charge = _spent(call.purpose, progress)
-        self._settle(call, ceiling, charge)
-        if self.interrupted:  # the text is thrown away and asked for again when the run resumes
-            call.charge += Charge(discarded=charge.output - charge.discarded)
-        self._settle_row(call, records.cut(progress, limit=limit, interrupted=self.interrupted))
-        if call.purpose == "branch" and limit is None:
-            self._state.cut(call.request.branches, records.produced(progress), "pruned", call.request.max_tokens)
-
     async def _reserve(self, call: _Call) -> Amount:
         """Set aside the most that the next attempt can cost, once calls under way have given back what they can."""
-        ceiling = most(call.request, self._state)
-        while True:
-            if self._clock_expired(call.lane):
-                raise BudgetExhausted("the deadline passed", "seconds")
-            refund = self._refund
-            try:
-                call.lane.account.reserve(ceiling)
-                break
-            except BudgetExhausted as error:
-                if not error.refundable:
-                    if call.row is not None:
-                        self._settle_row(call, {"error": records.error(error)})
-                    raise
-            with anyio.move_on_at(call.lane.deadline):
+        ceiling = most(call.request, self._state.price)
+        try:
+            while True:
+                if _late(call.lane):
+                    raise _out_of_time()
+                refund = self._refund
+                try:
+                    call.lane.account.reserve(ceiling)
+                    return ceiling
+                except BudgetExhausted as error:
+                    if not error.refundable:
+                        raise
                 await refund.wait()
-        if call.row is None and self._journal is not None:
-            intent = records.intent(call.purpose, call.request)
-            call.row = self._journal.intend(call.lane.name, call.step, call.part, intent, self._clock())
-        return ceiling
-
-    def _clock_expired(self, lane: Lane) -> bool:
-        return lane.deadline != float("inf") and anyio.current_time() >= lane.deadline
+        except BudgetExhausted as refusal:  # recorded: after a crash the same question may come at another moment
+            self._note(call.lane, call.step, call.part, {"error": records.error(refusal)})
+            raise
 
     def _settle(self, call: _Call, ceiling: Amount, charge: Charge) -> None:
+        call.charge = charge
         call.lane.account.settle(ceiling, charge.amount(self._state.price))
         self._refund.set()
         self._refund = anyio.Event()
-        self._book(call, charge)
-
-    def _book(self, call: _Call, charge: Charge) -> None:
         self._state.book(charge)
-        call.charge += charge
 
     def _settle_row(self, call: _Call, result: dict[str, Any]) -> None:
         if call.row is not None and self._journal is not None:
             self._journal.settle(call.row, {**result, "charge": call.charge.as_dict()}, self._clock())
 
-    def _replay(self, result: Any) -> Completion:
+    def _cut_row(self, call: _Call) -> None:
+        limit = _out_of_time() if _late(call.lane) else None
+        interrupted = limit is None and self._interrupted()
+        if interrupted:  # the text is thrown away, and asked for again when the run resumes
+            call.charge += Charge(discarded=call.charge.output - call.charge.discarded)
+        self._settle_row(call, records.cut(call.produced, limit=limit, interrupted=interrupted))
+
+    def _note(self, lane: Lane, step: int, part: str, result: dict[str, Any]) -> None:
+        if self._journal is not None:
+            self._journal.note(lane.name, step, part, result, self._clock())
+
+    def _close(self, call: _Call, cut: Cut) -> None:
+        if call.purpose == "branch":
+            ending: Ending = "pruned" if cut.limit is None else "budget"
+            self._state.cut(call.request.branches, cut.choices, ending, call.request.max_tokens)
+
+    def _replay(self, call: _Call, entry: Entry) -> Completion:
+        result = entry.result or {}
+        if entry.intent and entry.intent != records.intent(call.purpose, call.request):
+            raise StrategyError(
+                f"the strategy asks for {call.purpose} {call.part!r} otherwise than when this run was recorded; "
+                "it has changed since, or draws randomness from somewhere else than s.rng"
+            )
         if "error" in result:
             failure = records.read_error(result["error"])
             if isinstance(failure, BackendError):
@@ -237,29 +291,12 @@ class Caller:
         return records.read_completion(result)
 
 
-def most(request: Request, state: State) -> Amount:
-    """The most that one attempt at `request` can cost.
-
-    No tokenizer makes more tokens than the text has bytes; the constant covers what a chat template adds to a message.
-    """
-    tokens = request.n * request.max_tokens
-    if state.price is None:
-        return Amount(tokens=tokens, calls=1)
-    prompt = sum(len(str(message.get("content", "")).encode()) + 64 for message in request.messages)
-    return Amount(tokens, 1, state.price.cost(prompt + len(request.prefix.encode()), 0, tokens))
+def _late(lane: Lane) -> bool:
+    return lane.deadline != float("inf") and anyio.current_time() >= lane.deadline
 
 
-def _spent(purpose: Purpose, progress: Progress, failures: int = 0) -> Charge:
-    """What a call that was not completed had cost so far.
-
-    The text of a branch that is cut stays with the branch; anything else is thrown away.
-    """
-    output = sum(progress.tokens)
-    kept = purpose == "branch" and not failures
-    return Charge(
-        purpose=purpose, prompt=progress.prompt_tokens, cached=progress.cached_tokens, output=output,
-        discarded=0 if kept else output, calls=1, failures=failures,
-    )  # fmt: skip
+def _out_of_time() -> BudgetExhausted:
+    return BudgetExhausted("the deadline passed", "seconds")
 
 
 def _pause(error: Exception) -> bool | float:
@@ -277,17 +314,3 @@ def _relay(watch: Watch, request: Request, progress: Progress) -> Callable[[int]
             watch(request.branches[index], progress.texts[index], progress.tokens[index])
 
     return tell
-
-
-# Several runs may share one backend; the limit is the backend's. A semaphore belongs to one event loop.
-_semaphores: weakref.WeakKeyDictionary[Backend, tuple[asyncio.AbstractEventLoop, anyio.Semaphore]]
-_semaphores = weakref.WeakKeyDictionary()
-
-
-def _slots(backend: Backend) -> anyio.Semaphore:
-    loop = asyncio.get_running_loop()
-    known = _semaphores.get(backend)
-    if known is None or known[0] is not loop:
-        known = (loop, anyio.Semaphore(backend.concurrency, fast_acquire=True))
-        _semaphores[backend] = known
-    return known[1]

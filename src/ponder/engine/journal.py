@@ -1,12 +1,12 @@
 """What a run has done, written so that it can go on after a crash: the seam to `ponder.store`.
 
-One row an action: the intent is written before a call and the result into the same row after it. A row without a
-result was in flight when the process died.
+One row an attempt at a call: the intent is written before it and the result into the same row after it. A row without
+a result was in flight when the process died. Decisions that a resumed run must repeat are rows without an intent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,24 +44,50 @@ class Journal(Protocol):
         ...
 
 
+_UNFINISHED = frozenset({"lost", "interrupted", "failed"})
+"""Results of attempts that do not end their call: in flight at a crash, stopped by the user, or to be tried again."""
+
+
 class Recorded:
     """The rows of an earlier life of the run, found by action."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._results: dict[tuple[str, int], dict[str, Entry]] = {}
         self.entries = list(entries)
+        self._rows: dict[tuple[str, int], dict[str, list[Entry]]] = {}
+        self._reached: dict[str, float] = {}
         for entry in self.entries:
-            if entry.result is not None and not ("lost" in entry.result or "interrupted" in entry.result):
-                self._results.setdefault((entry.lane, entry.step), {})[entry.part] = entry
+            self._rows.setdefault((entry.lane, entry.step), {}).setdefault(entry.part, []).append(entry)
+            if entry.result and not _UNFINISHED & entry.result.keys():
+                for end in (at + 1 for at, letter in enumerate(entry.lane) if letter == "/"):
+                    self._reached[entry.lane[:end]] = max(entry.at, self._reached.get(entry.lane[:end], 0.0))
 
-    def parts(self, lane: str, step: int) -> Mapping[str, Entry]:
-        """The settled rows of one action, by part."""
-        return self._results.get((lane, step), {})
+    def rows(self, lane: str, step: int, part: str) -> Sequence[Entry]:
+        """All rows of one call or decision: failed attempts and earlier lives first."""
+        return self._rows.get((lane, step), {}).get(part, ())
+
+    def asked(self, lane: str, step: int, part: str) -> list[Entry]:
+        """All rows of the calls that a verifier made to decide `part`."""
+        parts = self._rows.get((lane, step), {})
+        return [row for name, rows in parts.items() if name.startswith(f"{part}?") for row in rows]
+
+    def entry(self, lane: str, step: int, part: str) -> Entry | None:
+        """The row that ends a call or holds a decision, if it is there."""
+        rows = self.rows(lane, step, part)
+        return rows[-1] if rows and rows[-1].result and not _UNFINISHED & rows[-1].result.keys() else None
 
     def result(self, lane: str, step: int, part: str) -> Record | None:
-        """The result of one row, if it is there."""
-        entry = self.parts(lane, step).get(part)
+        """The result in that row."""
+        entry = self.entry(lane, step, part)
         return entry.result if entry else None
+
+    def notes(self, lane: str, step: int, prefix: str) -> list[Record]:
+        """The decisions of one action whose part begins with `prefix`, in the order in which they were made."""
+        parts = self._rows.get((lane, step), {})
+        return [rows[-1].result or {} for part, rows in parts.items() if part.startswith(prefix)]
+
+    def reached(self, lane: str) -> float:
+        """When a lane and those below it last got a result; infinity if they got none."""
+        return self._reached.get(lane, float("inf"))
 
     @property
     def clock(self) -> float:

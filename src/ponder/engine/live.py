@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
+import inspect
 import time
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from ponder.core import actions
 from ponder.core.actions import Action
@@ -19,6 +21,8 @@ from ponder.core.errors import (
     BackendError,
     BudgetExhausted,
     PonderError,
+    StoreError,
+    StrategyError,
     StrategyStuck,
 )
 from ponder.core.problem import Problem
@@ -30,7 +34,7 @@ from ponder.engine.calls import Caller, Cut, Watch
 from ponder.engine.clusters import Clusters
 from ponder.engine.journal import Journal, Recorded
 from ponder.engine.perform import Performer
-from ponder.engine.program import Returned, advance, checked
+from ponder.engine.program import Returned, advance, checked, close
 from ponder.engine.races import Child, Race
 from ponder.engine.state import Lane, State
 from ponder.engine.watchdog import Watchdog
@@ -39,6 +43,9 @@ __all__ = ["Live"]
 
 PATIENCE = 10.0
 """Seconds that a strategy may compute between two operations."""
+
+PAUSE = 256
+"""After so many actions a lane lets others run, even if none of its actions had to wait."""
 
 
 class Live:
@@ -78,10 +85,12 @@ class Live:
         self._verifier = verifier
         self._watch = watch
         self._patience = patience
-        self._acted = itertools.count(1)
+        self._acted = 0
         self._born = 0.0
         self._reason: str | None = None
         self._scope = anyio.CancelScope()
+        self._ended = anyio.Event()
+        self._outcome: Answer | Exception = StrategyStuck("the run has not ended")
 
     def clock(self) -> float:
         """Seconds that the run has lived, earlier lives included."""
@@ -90,7 +99,6 @@ class Live:
     def stop(self, reason: str) -> None:
         """End the run now, with the best answer so far. Call it from the run's event loop."""
         self._reason = reason
-        self._caller.interrupted = True
         self._scope.cancel()
 
     @property
@@ -112,17 +120,29 @@ class Live:
         """
         self._born = time.monotonic() - self._recorded.clock
         self._take_up()
-        try:
+        async with anyio.create_task_group() as outer:
+            outer.start_soon(self._live)
+            try:
+                await self._ended.wait()
+            except anyio.get_cancelled_exc_class():
+                self.stop("cancelled")  # what is under way is booked, and made again should the run be resumed
+                raise
+        if isinstance(self._outcome, Answer):
+            return self.state.finish(self._outcome, self.clock())
+        if isinstance(self._outcome, PonderError) and self.state.bill.calls:
+            self._outcome.bill = self.so_far("").bill
+        raise self._outcome
+
+    async def _live(self) -> None:
+        """The run from start to end, out of reach of whoever cancels the task that waits for it."""
+        with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as self._nursery:
                 with Watchdog(self._patience) as self._watchdog:
-                    verdict = await self._verdict()
-        except* PonderError as group:
-            error = group.exceptions[0]
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            error.bill = self.so_far("").bill
-            raise error from error.__cause__
-        return self.state.finish(verdict, self.clock())
+                    try:
+                        self._outcome = await self._verdict()
+                    except Exception as error:  # noqa: BLE001 - raised again by `run`, which is not in a group
+                        self._outcome = error
+        self._ended.set()
 
     def _take_up(self) -> None:
         """Set up the run, with what its earlier life has learned and spent."""
@@ -132,7 +152,9 @@ class Live:
         for entry in recorded.entries:
             if entry.part == "answer" and entry.result is not None:
                 clusters.know(entry.result["raw"], entry.result["chosen"])
-        self._caller = Caller(self._backend, state, self._journal, recorded, self.clock, self._watch)
+        self._caller = Caller(
+            self._backend, state, self._journal, recorded, self.clock, self._watch, lambda: self.stopped
+        )
         self._performer = Performer(
             self._caller, clusters, state, self._problem, self._settings, self._backend, self._verifier,
             stream=self._watch is not None,
@@ -152,6 +174,8 @@ class Live:
         except BudgetExhausted as limit:
             self.state.exhaust(limit)
             return self.state.best(str(limit))
+        except Cut:
+            raise StoreError("the journal of this run does not fit the strategy; it cannot be resumed") from None
         except BackendError as error:
             if not any(branch.complete for branch in self.state.branches.values()):
                 raise
@@ -181,39 +205,49 @@ class Live:
                 value, error = None, None
                 try:
                     value = await self._perform(lane, asked, races)
-                except (PonderError, Cut) as failure:
+                except StrategyStuck:
+                    raise
+                except PonderError as failure:
                     error = failure
         finally:
-            program.close()
+            close(program, self._watchdog.guard)
             with anyio.CancelScope(shield=True):
                 for race in races.values():
                     await race.cancel()
 
     async def _perform(self, lane: Lane, action: Action, races: dict[int, Race]) -> Any:
         lane.step += 1
-        if next(self._acted) > self._settings.max_actions:
+        self._acted += action.n if isinstance(action, actions.Sample | actions.Fork) else 1
+        if self._acted > self._settings.max_actions:
             raise StrategyStuck(f"strategy {self._name} performed more than {self._settings.max_actions:,} actions")
+        if lane.step % PAUSE == 0:
+            await anyio.lowlevel.checkpoint()
         match action:
             case actions.Gather():
-                race = self._race(lane, action.children)
+                race = self._race(lane, action.children, ordered=False)
                 try:
                     return await race.everything(lane, self.state)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await race.cancel()
             case actions.Race():
-                races[lane.step] = self._race(lane, action.children)
+                races[lane.step] = self._race(lane, action.children, ordered=True)
                 return lane.step
+            case actions.Next() | actions.Unrace() if action.race not in races:
+                raise StrategyError(f"strategy {self._name} uses as_completed outside of the coroutine that opened it")
             case actions.Next():
                 return await races[action.race].next(lane, self.state)
             case actions.Unrace():
-                await races.pop(action.race).close(lane)
+                await races[action.race].close()
+                del races[action.race]
                 return None
             case actions.Limit():
                 lane.limits.append((lane.account, lane.deadline))
                 lane.account = Account(action.budget, lane.account)
                 if action.budget.seconds is not None:
-                    lane.deadline = min(lane.deadline, anyio.current_time() + action.budget.seconds)
+                    began = await self._caller.once(lane, lane.step, "limit", self._caller.clock)
+                    left = action.budget.seconds - (self.clock() - began)
+                    lane.deadline = min(lane.deadline, anyio.current_time() + left)
                 return None
             case actions.Unlimit():
                 lane.account, lane.deadline = lane.limits.pop()
@@ -221,11 +255,17 @@ class Live:
             case _:
                 return await self._performer.perform(lane, action)
 
-    def _race(self, lane: Lane, programs: Sequence[Coroutine[Action, Any, Any]]) -> Race:
+    def _race(self, lane: Lane, programs: Sequence[Coroutine[Action, Any, Any]], *, ordered: bool) -> Race:
+        for program in programs:
+            if not inspect.iscoroutine(program):
+                raise StrategyError(
+                    f"strategy {self._name} gathers {program!r:.60}, which is no coroutine; write s.gather(*coroutines)"
+                )
         children = [Child(lane.child(index, self._seed), program) for index, program in enumerate(programs)]
         race = Race(lane, children, self._recorded, self._journal, self.clock)
-        for child in children:
-            self._nursery.start_soon(race.run, child, self._drive)
+        # On a resume they start in the order in which they had come to where they are.
+        for index in sorted(range(len(children)), key=lambda index: self._recorded.reached(children[index].lane.name)):
+            self._nursery.start_soon(partial(race.run, index, self._drive, ordered=ordered))
         return race
 
     def _learned(self, raw: str, chosen: str) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
-
-import anyio
 
 from ponder.core import actions
 from ponder.core.backend import Backend, Capability, Completion, Request
@@ -18,14 +17,20 @@ from ponder.core.errors import (
     BudgetExhausted,
     BudgetTooSmall,
     MissingCapability,
+    PonderError,
     Rejected,
+    StrategyError,
+    VerifierError,
+    describe,
 )
 from ponder.core.problem import Problem
 from ponder.core.settings import Settings
 from ponder.core.verifier import Verifier
-from ponder.engine.calls import Caller, Cut, most
+from ponder.engine.calls import Caller, Cut
 from ponder.engine.clusters import Clusters
-from ponder.engine.state import Lane, State, grow
+from ponder.engine.costs import most
+from ponder.engine.state import Lane, State
+from ponder.engine.together import together
 
 __all__ = ["Performer"]
 
@@ -34,6 +39,18 @@ GIVE_UP = 3
 
 STEP = "\n\n"
 """Where a reasoning step ends (Beeching et al. 2024, search-and-learn)."""
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """What became of branches that were extended together.
+
+    `chain` is the length of the dependent chain in tokens; `limit` ended it, `failure` is the last call that failed.
+    """
+
+    chain: int = 0
+    limit: BudgetExhausted | None = None
+    failure: BackendError | None = None
 
 
 class Performer:
@@ -58,6 +75,7 @@ class Performer:
         self._settings = settings
         self._backend = backend
         self._verifier = verifier
+        self._busy: set[str] = set()
         self._stream = stream
         self._logprobs = logprobs
 
@@ -92,7 +110,7 @@ class Performer:
             BudgetTooSmall: it does not.
         """
         request = self._request(max_tokens=self._settings.max_tokens)
-        ceiling = most(request, self._state)
+        ceiling = most(request, self._state.price)
         if not lane.account.bounded or lane.account.affordable(ceiling, 1) or self._caller.resumed:
             return
         raise BudgetTooSmall(
@@ -102,16 +120,29 @@ class Performer:
         )
 
     async def _extend(self, lane: Lane, action: actions.Extend) -> list[Branch]:
-        live = [branch for branch in map(self._state.current, action.branches) if branch.live]
+        asked = {branch.id: self._state.current(branch) for branch in action.branches}
+        live = [branch for branch in asked.values() if branch.live]
         if any(branch.tokens for branch in live):
             self._require(Capability.CONTINUE, "extend a branch that has begun")
-        chains = await _all([self._continue(lane, batch, action) for batch in self._batches(live)])
-        self._state.deepen(lane, lane.depth + max(chains, default=0))
-        for branch in live:
-            await self._read_answer(branch)
-        after = [self._state.current(branch) for branch in action.branches]
-        self._raise_if_nothing_came(live)
-        return after
+        with self._claimed(live):
+            done = await together([self._continue(lane, batch, action) for batch in self._batches(live)])
+            self._state.deepen(lane, lane.depth + max((stretch.chain for stretch in done), default=0))
+            for branch in live:
+                await self._read_answer(branch)
+        await self._raise_if_nothing_came(lane, live, done)
+        return [self._state.current(branch) for branch in action.branches]
+
+    @contextmanager
+    def _claimed(self, branches: Sequence[Branch]) -> Iterator[None]:
+        """Two lanes that continue one branch at a time would write over each other."""
+        names = {branch.id for branch in branches}
+        if names & self._busy:
+            raise StrategyError(f"branch {min(names & self._busy)} is extended twice at the same time; fork it instead")
+        self._busy |= names
+        try:
+            yield
+        finally:
+            self._busy -= names
 
     def _batches(self, branches: list[Branch]) -> list[list[Branch]]:
         """Branches that stand at the same text go into one call, if the backend completes several at a time."""
@@ -122,9 +153,9 @@ class Performer:
             batches.setdefault((branch.thinking, branch.text), []).append(branch)
         return list(batches.values())
 
-    async def _continue(self, lane: Lane, batch: list[Branch], action: actions.Extend) -> int:
-        """Extend branches that stand at the same text; returns the length of the dependent chain in tokens."""
-        chain = 0
+    async def _continue(self, lane: Lane, batch: list[Branch], action: actions.Extend) -> _Stretch:
+        """Extend branches that stand at the same text."""
+        done = _Stretch()
         step = lane.step
         while batch:
             room = self._settings.max_tokens - batch[0].tokens
@@ -135,32 +166,44 @@ class Performer:
                 seed=self._seed(batch[0]),
                 stream=self._stream or lane.cancellable or lane.deadline != float("inf"),
             )
-            fitting = lane.account.affordable(most(request, self._state), len(batch)) if lane.account.bounded else 0
-            now, batch = batch[: fitting or len(batch)], batch[fitting or len(batch) :]
+            count = self._count(lane, step, batch, request)
+            now, batch = batch[:count], batch[count:]
             request = replace(request, n=len(now), branches=tuple(branch.id for branch in now))
             try:
                 completion = await self._caller.make(lane, step, now[0].id, "branch", request)
             except Cut as cut:
                 if cut.limit is None:
                     raise
+                done.limit = cut.limit
                 self._state.exhaust(cut.limit)
-                self._state.cut(request.branches, cut.choices, "budget", self._settings.max_tokens)
-                chain += max((choice.tokens for choice in cut.choices), default=0)
+                done.chain += max((choice.tokens for choice in cut.choices), default=0)
             except BudgetExhausted as limit:
+                done.limit = limit
                 self._state.exhaust(limit)
                 for branch in (*now, *batch):
                     self._state.end(branch, "budget")
                 break
             except BackendError as error:
+                done.failure = error
                 for branch in now:
                     self._state.end(branch, "failed", str(error))
                 if isinstance(error, Rejected):
                     raise
             else:
                 for branch, choice in zip(now, completion.choices, strict=True):
-                    self._state.put(grow(branch, choice, self._settings.max_tokens))
-                chain += max(choice.tokens for choice in completion.choices)
-        return chain
+                    self._state.grow(branch.id, choice, self._settings.max_tokens)
+                done.chain += max(choice.tokens for choice in completion.choices)
+        return done
+
+    def _count(self, lane: Lane, step: int, batch: list[Branch], request: Request) -> int:
+        """How many of the batch the next call takes: what an earlier life of the run asked for, or what fits."""
+        planned = self._caller.planned(lane, step, batch[0].id)
+        if planned is not None:
+            return planned
+        if not lane.account.bounded:
+            return len(batch)
+        # When none fits, one waits for what calls under way may give back.
+        return max(1, lane.account.affordable(most(request, self._state.price), len(batch)))
 
     async def _read_answer(self, branch: Branch) -> None:
         branch = self._state.current(branch)
@@ -168,15 +211,20 @@ class Performer:
             raw, chosen = await self._clusters.answer(branch.text)
             self._state.put(replace(branch, raw_answer=raw, answer=chosen))
 
-    def _raise_if_nothing_came(self, tried: Sequence[Branch]) -> None:
+    async def _raise_if_nothing_came(self, lane: Lane, tried: Sequence[Branch], done: Sequence[_Stretch]) -> None:
         """A failed sample does not sink a run, but a strategy must hear of it when nothing can come any more."""
-        now = [self._state.current(branch) for branch in tried]
-        if not now or any(branch.ending not in ("failed", "budget") for branch in now):
+        if any(self._state.current(branch).ending not in ("failed", "budget") for branch in tried):
             return
-        if any(branch.ending == "budget" for branch in now) and self._state.exhausted is not None:
-            raise self._state.exhausted
-        if self._caller.failure is not None and (self._caller.answered == 0 or self._caller.failed_in_a_row >= GIVE_UP):
-            raise self._caller.failure
+        for stretch in done:
+            if stretch.limit is not None:
+                raise stretch.limit
+
+        async def gone() -> bool:
+            return self._caller.answered == 0 or self._caller.failed_in_a_row >= GIVE_UP
+
+        for stretch in done:
+            if stretch.failure is not None and await self._caller.once(lane, lane.step, "gone", gone):
+                raise stretch.failure
 
     async def _probe(self, lane: Lane, branches: Sequence[Branch]) -> list[str | None]:
         async def one(branch: Branch) -> tuple[str | None, int]:
@@ -189,27 +237,54 @@ class Performer:
                 temperature=0.0,
                 branches=(branch.id,),
             )
-            completion = await self._caller.make(lane, step, branch.id, "probe", request)
-            text = self._settings.probe + completion.choices[0].text
-            return (await self._clusters.answer(text))[1], completion.usage.output
+            with self._tolerated(failures):
+                completion = await self._caller.make(lane, step, branch.id, "probe", request)
+                text = self._settings.probe + completion.choices[0].text
+                return (await self._clusters.answer(text))[1], completion.usage.output
+            return None, 0
 
         step = lane.step
-        found = await _all([one(self._state.current(branch)) for branch in branches])
-        self._state.deepen(lane, lane.depth + max((tokens for _, tokens in found), default=0))
-        return [answer for answer, _ in found]
+        failures: list[BackendError] = []
+        asked = {branch.id: self._state.current(branch) for branch in branches}
+        found = dict(zip(asked, await together([one(branch) for branch in asked.values()]), strict=True))
+        self._state.deepen(lane, lane.depth + max((tokens for _, tokens in found.values()), default=0))
+        self._tell(failures, sum(branch.live for branch in asked.values()), "probes")
+        return [found[branch.id][0] for branch in branches]
+
+    @contextmanager
+    def _tolerated(self, failures: list[BackendError]) -> Iterator[None]:
+        """One failed call beside the branches does not sink the action."""
+        try:
+            yield
+        except Rejected:
+            raise
+        except BackendError as error:
+            failures.append(error)
+
+    def _tell(self, failures: Sequence[BackendError], asked: int, what: str) -> None:
+        if failures and len(failures) == asked:
+            raise failures[0]
+        if failures:
+            self._state.notes.append(f"{len(failures)} of {asked} {what} failed: {failures[0]}")
 
     async def _score(self, lane: Lane, branches: Sequence[Branch]) -> list[Branch]:
         if self._verifier is None:
             raise MissingCapability("this strategy scores branches and the run has no verifier; give one, e.g. p-yes")
-        chains = await _all([self._score_one(lane, self._state.current(branch)) for branch in branches])
+        asked = {branch.id: self._state.current(branch) for branch in branches}
+        unscored = []
+        for branch in asked.values():
+            if branch.answer is None:
+                self._state.put(replace(branch, score=0.0))
+            elif branch.score is None:
+                unscored.append(branch)
+        failures: list[BackendError] = []
+        chains = await together([self._score_one(lane, branch, self._verifier, failures) for branch in unscored])
         self._state.deepen(lane, lane.depth + max(chains, default=0))
+        self._tell(failures, len(unscored), "scores")
         return [self._state.current(branch) for branch in branches]
 
-    async def _score_one(self, lane: Lane, branch: Branch) -> int:
+    async def _score_one(self, lane: Lane, branch: Branch, verifier: Verifier, failures: list[BackendError]) -> int:
         """Score one branch; returns the verifier's longest dependent chain in tokens."""
-        if branch.answer is None or branch.score is not None or self._verifier is None:
-            self._state.put(replace(branch, score=branch.score or 0.0))
-            return 0
         step, chain, number = lane.step, 0, itertools.count()
 
         async def ask(request: Request) -> Completion:
@@ -218,16 +293,20 @@ class Performer:
             chain += max(choice.tokens for choice in completion.choices)
             return completion
 
-        async def score() -> float:
-            assert self._verifier is not None
-            return await self._verifier.score(self._problem, branch, ask)
+        async def score() -> tuple[float, int]:
+            try:
+                return float(await verifier.score(self._problem, branch, ask)), chain
+            except (PonderError, Cut):
+                raise
+            except Exception as error:
+                raise VerifierError(f"verifier {verifier.name} raised {describe(error)}") from error
 
-        try:
-            value = await self._caller.once(lane, step, branch.id, score)
-        except BudgetExhausted as limit:
-            self._state.exhaust(limit)
-            return chain
-        self._state.put(replace(branch, score=value))
+        with self._tolerated(failures):
+            try:
+                value, chain = await self._caller.once(lane, step, branch.id, score)
+                self._state.put(replace(branch, score=value))
+            except BudgetExhausted as limit:
+                self._state.exhaust(limit)
         return chain
 
     async def _chat(self, lane: Lane, action: actions.Chat) -> str:
@@ -287,24 +366,3 @@ def _so_far(branch: Branch) -> str:
     if not branch.thinking:
         return branch.text
     return f"<think>{branch.thinking}" + (f"</think>{branch.text}" if branch.text else "")
-
-
-async def _all(coroutines: list[Any]) -> list[Any]:
-    """Run concurrently; results in order. The first error cancels the others and is raised as it is."""
-    if len(coroutines) == 1:
-        return [await coroutines[0]]
-    results: list[Any] = [None] * len(coroutines)
-
-    async def run(index: int, coroutine: Any) -> None:
-        results[index] = await coroutine
-
-    try:
-        async with anyio.create_task_group() as group:
-            for index, coroutine in enumerate(coroutines):
-                group.start_soon(run, index, coroutine)
-    except BaseExceptionGroup as errors:
-        error: BaseException = errors
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from error.__cause__
-    return results

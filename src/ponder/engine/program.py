@@ -12,9 +12,12 @@ from ponder.core.answer import Answer
 from ponder.core.errors import ForeignAwait, PonderError, StrategyError, describe
 from ponder.engine.calls import Cut
 
-__all__ = ["Returned", "advance", "checked"]
+__all__ = ["Returned", "advance", "checked", "close"]
 
 Guard = Callable[..., Any]
+
+CLOSES = 100
+"""How often a coroutine is told to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,18 @@ def advance(
         raise
     except Exception as mistake:
         raise StrategyError(f"strategy {name} raised {_where(mistake)}") from mistake
+
+
+def close(program: Coroutine[Any, Any, Any], guard: Guard = _plainly) -> None:
+    """End a coroutine that is no longer wanted, whatever its ``finally`` blocks do about it."""
+    for _ in range(CLOSES):
+        try:
+            guard(program.close)
+        except RuntimeError:  # it went on to await something; it is asked again from there
+            continue
+        except Exception:  # noqa: BLE001 - why the run ends is more to the point
+            return
+        return
 
 
 def checked(name: str, answer: Any) -> Answer:

@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
+from ponder.core.errors import StoreError
 from ponder.engine.calls import Cut
 from ponder.engine.journal import Journal, Recorded
+from ponder.engine.program import close
 from ponder.engine.state import Lane, State
 
 __all__ = ["Child", "Race"]
@@ -20,109 +23,115 @@ class Child:
     """One child: its lane, its program, and what became of it."""
 
     def __init__(self, lane: Lane, program: Coroutine[Any, Any, Any]) -> None:
+        lane.cancellable = True
         self.lane = lane
         self.program = program
         self.scope = anyio.CancelScope()
         self.done = anyio.Event()
         self.result: Any = None
         self.error: Exception | None = None
-        self.cancelled = False
+        self.cut = False
 
 
 class Race:
-    """Some children under way. The order in which they finish is recorded, so that a resumed run sees the same."""
+    """Some children under way.
+
+    The journal holds the order in which the children of as_completed finished, and that the race was closed: before
+    the others are cancelled, so that a resumed run cancels the same ones. Those are sealed: they make no new calls.
+    """
 
     def __init__(
         self, lane: Lane, children: list[Child], recorded: Recorded, journal: Journal | None, clock: Callable[[], float]
     ) -> None:
+        self.children = children
         self._name, self._step = lane.name, lane.step
-        self._children = children
-        self._recorded = recorded
         self._journal = journal
         self._clock = clock
-        self._finished: list[int] = []
-        self._taken: list[int] = []
+        self._finished: list[int] = [note["child"] for note in recorded.notes(self._name, self._step, "done")]
+        self._closed = recorded.result(self._name, self._step, "close")
+        self._taken = 0
         self._news = anyio.Event()
-        self._seal_losers()
+        for index, child in enumerate(children):
+            child.lane.sealed |= self._closed is not None and index not in self._finished
 
-    def _seal_losers(self) -> None:
-        """If an earlier life of the run has closed this race, the children it cancelled make no new calls."""
-        parts = self._recorded.parts(self._name, self._step)
-        if "close" in parts:
-            winners = {entry.result["child"] for part, entry in parts.items() if part != "close" and entry.result}
-            for index, child in enumerate(self._children):
-                child.lane.sealed |= index not in winners
-
-    async def run(self, child: Child, drive: Drive) -> None:
-        """The task of one child."""
-        child.lane.cancellable = True
+    async def run(self, index: int, drive: Drive, *, ordered: bool) -> None:
+        """The task of one child; `ordered` if the order of finishing matters."""
+        child = self.children[index]
         try:
             with child.scope:
+                # A task that is cancelled before it starts runs up to its first pause all the same.
+                await anyio.lowlevel.checkpoint_if_cancelled()
                 child.result = await drive(child.lane, child.program)
-            child.cancelled = child.scope.cancelled_caught
+            child.cut = child.scope.cancel_called
         except Cut:
-            child.cancelled = True
-        except Exception as error:
+            child.cut = child.lane.sealed or child.scope.cancel_called
+            child.error = None if child.cut else _misfit()
+        except Exception as error:  # noqa: BLE001 - the parent gets it
             child.error = error
         finally:
+            close(child.program)
+            if ordered and not child.cut and index not in self._finished:
+                self._finished.append(index)
+                self._note(f"done{index}", {"child": index})
             child.done.set()
-            if not child.cancelled:
-                self._finished.append(self._children.index(child))
             self._news.set()
             self._news = anyio.Event()
 
     async def everything(self, lane: Lane, state: State) -> list[Any]:
         """All results in order; the first error ends the others."""
-        while len(self._finished) < len(self._children):
-            self._raise_first_error()
+        while (failed := self._failed()) is None and not all(child.done.is_set() for child in self.children):
             await self._news.wait()
-        self._raise_first_error()
-        for child in self._children:
+        if failed is not None:
+            self._close({"child": failed})
+            raise self.children[failed].error or _misfit()
+        if any(child.cut for child in self.children):
+            raise Cut
+        for child in self.children:
             state.deepen(lane, child.lane.depth)
-        return [child.result for child in self._children]
+        return [child.result for child in self.children]
 
-    def _raise_first_error(self) -> None:
-        for index in self._finished:
-            if (error := self._children[index].error) is not None:
-                raise error
+    def _failed(self) -> int | None:
+        """The child whose error counts: the first one, or the one that counted in an earlier life of the run."""
+        if self._closed is not None:
+            index: int = self._closed["child"]
+            return index if self.children[index].done.is_set() else None
+        return next((index for index, child in enumerate(self.children) if child.error is not None), None)
 
     async def next(self, lane: Lane, state: State) -> tuple[bool, Any]:
         """The next result, in the order of finishing."""
-        if len(self._taken) == len(self._children):
+        if self._taken == len(self.children):
             return False, None
-        index = await self._next_index()
-        self._taken.append(index)
-        child = self._children[index]
+        self._taken += 1
+        while len(self._finished) < self._taken:
+            await self._news.wait()
+        child = self.children[self._finished[self._taken - 1]]
+        await child.done.wait()
         state.deepen(lane, child.lane.depth)
         if child.error is not None:
             raise child.error
         return True, child.result
 
-    async def _next_index(self) -> int:
-        part = f"next{len(self._taken)}"
-        earlier = self._recorded.result(self._name, self._step, part)
-        if earlier is not None:
-            index: int = earlier["child"]
-            await self._children[index].done.wait()
-            return index
-        while not (waiting := [index for index in self._finished if index not in self._taken]):
-            await self._news.wait()
-        self._note(part, {"child": waiting[0]})
-        return waiting[0]
-
-    async def close(self, lane: Lane) -> None:
+    async def close(self) -> None:
         """Cancel what still runs; returns when it is booked."""
+        self._close({})
         await self.cancel()
-        if "close" not in self._recorded.parts(self._name, self._step):
-            self._note("close", {})
 
     async def cancel(self) -> None:
         """Cancel what still runs, without a record."""
-        for child in self._children:
+        for child in self.children:
             child.scope.cancel()
-        for child in self._children:
+        for child in self.children:
             await child.done.wait()
+
+    def _close(self, how: dict[str, Any]) -> None:
+        if self._closed is None:
+            self._closed = how
+            self._note("close", how)
 
     def _note(self, part: str, result: dict[str, Any]) -> None:
         if self._journal is not None:
             self._journal.note(self._name, self._step, part, result, self._clock())
+
+
+def _misfit() -> StoreError:
+    return StoreError("the journal of this run does not fit the strategy; it cannot be resumed")

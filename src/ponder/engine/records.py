@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,9 +27,16 @@ __all__ = [
 
 
 def intent(purpose: Purpose, request: Request) -> dict[str, Any]:
-    """What is about to be asked. The messages are in the run's header, the text in the rows before this one."""
+    """What is about to be asked: enough to see on a resume that the same is asked again.
+
+    The problem's messages are in the run's header, the text of branches is in the rows before this one.
+    """
+    said = request.prefix
+    if purpose in ("chat", "verifier"):
+        said += json.dumps([dict(message) for message in request.messages], default=str)
     return {
         "purpose": purpose,
+        "crc": zlib.crc32(said.encode("utf-8", "surrogatepass")),
         "branches": list(request.branches),
         "n": request.n,
         "max_tokens": request.max_tokens,
@@ -50,9 +59,11 @@ def produced(progress: Progress) -> tuple[Choice, ...]:
     return tuple(Choice(text, tokens, "length") for text, tokens in zip(progress.texts, progress.tokens, strict=True))
 
 
-def cut(progress: Progress, *, limit: BudgetExhausted | None = None, interrupted: bool = False) -> dict[str, Any]:
+def cut(
+    choices: Sequence[Choice], *, limit: BudgetExhausted | None = None, interrupted: bool = False
+) -> dict[str, Any]:
     """An incomplete reply. One that was interrupted from outside is to be made again when the run resumes."""
-    result: dict[str, Any] = {"cut": [_choice(choice) for choice in produced(progress)]}
+    result: dict[str, Any] = {"cut": [_choice(choice) for choice in choices]}
     if limit is not None:
         result["limit"] = {"message": str(limit), "limit": limit.limit}
     if interrupted:
@@ -70,16 +81,16 @@ def read_limit(result: Mapping[str, Any]) -> BudgetExhausted | None:
     return BudgetExhausted(**result["limit"]) if "limit" in result else None
 
 
-def error(failure: BackendError | BudgetExhausted) -> dict[str, str]:
+def error(failure: BackendError | BudgetExhausted) -> dict[str, Any]:
     """A call that failed for good, or whose retry did not fit the budget."""
-    limit = {"limit": failure.limit} if isinstance(failure, BudgetExhausted) else {}
+    limit = {"limit": failure.limit, "inner": failure.inner} if isinstance(failure, BudgetExhausted) else {}
     return {"kind": type(failure).__name__, "message": str(failure), **limit}
 
 
-def read_error(data: Mapping[str, str]) -> PonderError:
+def read_error(data: Mapping[str, Any]) -> PonderError:
     """The inverse of `error`."""
     if data["kind"] == "BudgetExhausted":
-        return BudgetExhausted(data["message"], data["limit"])
+        return BudgetExhausted(data["message"], data["limit"], inner=data["inner"])
     kind = getattr(errors, data["kind"], BackendError)
     failure: PonderError = kind(data["message"])
     return failure
@@ -87,7 +98,5 @@ def read_error(data: Mapping[str, str]) -> PonderError:
 
 def _choice(choice: Choice) -> dict[str, Any]:
     data = {"text": choice.text, "tokens": choice.tokens, "finish": choice.finish}
-    for name in ("thinking", "thinking_tokens", "logprob", "first"):
-        if getattr(choice, name):
-            data[name] = getattr(choice, name)
-    return data
+    optional = {"thinking": "", "thinking_tokens": 0, "logprob": None, "first": {}}
+    return data | {name: getattr(choice, name) for name, absent in optional.items() if getattr(choice, name) != absent}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,9 @@ from ponder.core.voting import vote
 from ponder.engine.journal import Recorded
 
 __all__ = ["Lane", "State", "grow"]
+
+UNUSED = ("pruned", "failed", "budget")
+"""Endings of branches whose text no answer uses."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +72,9 @@ class State:
         self.branches: dict[str, Branch] = {}
         self.notes: list[str] = []
         self.exhausted: BudgetExhausted | None = None
+        self._starts: dict[str, int] = {}
+        self._children: dict[str, list[str]] = {}
+        self._discarded: dict[str, int] = {}
 
     def take_up(self, recorded: Recorded) -> None:
         """Book what an earlier life of the run had spent."""
@@ -88,7 +95,11 @@ class State:
         for _ in range(n):
             identity = f"{lane.name}b{lane.opened}"
             lane.opened += 1
-            branch = Branch(id=identity) if parent is None else replace(parent, id=identity, parent=parent.id)
+            branch = Branch(id=identity)
+            if parent is not None:
+                branch = replace(parent, id=identity, parent=parent.id)
+                self._starts[identity] = parent.tokens
+                self._children.setdefault(parent.id, []).append(identity)
             self.branches[identity] = branch
             made.append(branch)
         return made
@@ -116,50 +127,74 @@ class State:
         """Close a branch that has not ended by itself; what it produced is kept, and no longer counts as used."""
         branch = self.current(branch)
         if branch.ending is None or (ending == "pruned" and branch.complete):
-            if branch.tokens:
-                self.book(Charge(discarded=branch.tokens - self._inherited(branch)))
             branch = self.put(replace(branch, ending=ending, answer=None, error=error))
+            self._discard(branch)
         return branch
+
+    def grow(self, identity: str, choice: Choice, limit: int) -> None:
+        """The model has continued a branch; one that was closed meanwhile stays as it was."""
+        branch = self.branches[identity]
+        if branch.live:
+            self.put(grow(branch, choice, limit))
+        else:
+            self.book(Charge(discarded=choice.tokens))
 
     def cut(self, identities: Sequence[str], choices: Sequence[Choice], ending: Ending, limit: int) -> None:
         """Branches whose call was cut off: they keep the text that had come."""
         for position, identity in enumerate(identities):
-            branch = self.branches[identity]
+            live = self.branches[identity].live
             if position < len(choices):
-                branch = replace(grow(branch, choices[position], limit), ending=None)
-            self.end(self.put(branch), ending)
+                self.grow(identity, choices[position], limit)
+            if live:
+                self.end(self.put(replace(self.branches[identity], ending=None)), ending)
 
     def exhaust(self, limit: BudgetExhausted) -> None:
-        """Remember the first limit that was reached: the answer says why the run stopped."""
-        self.exhausted = self.exhausted or limit
+        """Remember the first limit of the run that was reached: the answer says why it stopped."""
+        if not limit.inner:
+            self.exhausted = self.exhausted or limit
 
     def best(self, because: str) -> Answer:
         """The best answer so far, when the strategy cannot give one: by score if scored, else by vote."""
-        complete = [branch for branch in self.branches.values() if branch.complete]
+        complete = [branch for branch in self._in_order() if branch.complete]
         if complete and all(branch.score is not None for branch in complete):
             return vote(complete, lambda branch: branch.score or 0.0, because)
         return vote(complete, because=because)
 
     def finish(self, answer: Answer, seconds: float) -> Answer:
         """The strategy's answer, with everything that the engine knows."""
-        failed = [branch for branch in self.branches.values() if branch.ending == "failed"]
+        branches = self._in_order()
+        failed = [branch for branch in branches if branch.ending == "failed"]
         notes = [*self.notes]
         if failed:
-            notes.append(f"{len(failed)} of {len(self.branches)} samples failed: {failed[0].error}")
-        because = answer.stopped_because
+            notes.append(f"{len(failed)} of {len(branches)} samples failed: {failed[0].error}")
+        because = answer.stopped_because or "the strategy gave its answer"
         if self.exhausted is not None and str(self.exhausted) not in because:
-            because = f"{self.exhausted}; {because}" if because else str(self.exhausted)
+            because = f"{self.exhausted}; {because}"
         return replace(
             answer,
             stopped_because=because,
             bill=replace(self.bill, seconds=round(seconds, 3)),
-            branches=tuple(self.branches.values()),
+            branches=tuple(branches),
             notes=(*answer.notes, *notes),
         )
 
-    def _inherited(self, branch: Branch) -> int:
-        parent = self.branches.get(branch.parent) if branch.parent else None
-        return min(parent.tokens, branch.tokens) if parent else 0
+    def _in_order(self) -> list[Branch]:
+        """All branches by their place in the program, which unlike their place in time is the same after a crash."""
+        return sorted(self.branches.values(), key=lambda branch: [int(part) for part in re.findall(r"\d+", branch.id)])
+
+    def _discard(self, branch: Branch | None) -> None:
+        """Book what no branch uses any more: of this closed branch, and of closed ones that it was forked from."""
+        while branch is not None and branch.ending in UNUSED:
+            start = self._starts.get(branch.id, 0)
+            used = [self._starts[child] for child in self._children.get(branch.id, ()) if self._used(child)]
+            wasted = branch.tokens - max(start, *used, 0)
+            self.book(Charge(discarded=wasted - self._discarded.get(branch.id, 0)))
+            self._discarded[branch.id] = wasted
+            branch = self.branches.get(branch.parent or "")
+
+    def _used(self, identity: str) -> bool:
+        """True if an answer may still use the branch, or one that was forked from it."""
+        return self.branches[identity].ending not in UNUSED or any(map(self._used, self._children.get(identity, ())))
 
 
 def grow(branch: Branch, choice: Choice, limit: int) -> Branch:

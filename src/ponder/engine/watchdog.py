@@ -16,8 +16,12 @@ __all__ = ["Watchdog"]
 T = TypeVar("T")
 
 
+class _Halt(BaseException):
+    """Raised in the stuck call; no ``except Exception`` of a strategy catches it."""
+
+
 class Watchdog:
-    """Raises `StrategyStuck` inside a call made through `guard` that takes longer than `patience` seconds.
+    """Raises `StrategyStuck` from a call made through `guard` that takes longer than `patience` seconds.
 
     A coroutine that never yields blocks the event loop and everything on it, so only another thread can stop it; an
     asynchronous exception reaches any Python code, though not one long call into C.
@@ -26,6 +30,7 @@ class Watchdog:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._since: float | None = None
+        self._lock = threading.Lock()
         self._victim = threading.get_ident()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="ponder-watchdog", daemon=True)
@@ -41,15 +46,19 @@ class Watchdog:
         """Call `function`, watched."""
         self._since = time.monotonic()
         try:
-            return function(*arguments)
-        finally:
-            self._since = None
+            try:
+                return function(*arguments)
+            finally:
+                with self._lock:  # once this is through, no exception is on its way any more
+                    self._since = None
+        except _Halt:
+            raise StrategyStuck(
+                f"the strategy computed for more than {self._patience:g} s without a Session operation"
+            ) from None
 
     def _watch(self) -> None:
         while not self._stop.wait(self._patience / 4):
-            since = self._since
-            if since is not None and time.monotonic() - since > self._patience:
-                self._since = None
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(self._victim), ctypes.py_object(StrategyStuck)
-                )
+            with self._lock:
+                if self._since is not None and time.monotonic() - self._since > self._patience:
+                    self._since = time.monotonic()  # and again, should this one be swallowed
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._victim), ctypes.py_object(_Halt))
