@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.answer import Answer
 from ponder.core.backend import Backend, Price
 from ponder.core.budget import Budget
-from ponder.core.errors import InvalidOption, MissingCapability, PonderError, UsageError
+from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.core.registry import Plan, parse_spec, registered
 from ponder.core.settings import Settings
@@ -166,15 +166,20 @@ async def execute(
             on_start(live, run)
         try:
             answer = _withhold(await live.run(), job.abstain_below)
-        except PonderError:
+        except BaseException as error:
             if store is not None and run is not None:
-                store.finish(run, "failed", live.so_far("failed").as_dict())
+                status = "failed" if isinstance(error, Exception) else "interrupted"
+                with suppress(StoreError):  # what ended the run is more to the point
+                    store.finish(run, status, live.so_far(status).as_dict())
             raise
+        answer = replace(answer, run=run)
         if journal is not None and journal.broken is not None:
             answer = replace(answer, notes=(*answer.notes, journal.broken))
-        answer = replace(answer, run=run)
         if store is not None and run is not None:
-            store.finish(run, "interrupted" if live.stopped else "done", answer.as_dict())
+            try:
+                store.finish(run, "interrupted" if live.stopped else "done", answer.as_dict())
+            except StoreError as error:
+                answer = replace(answer, notes=(*answer.notes, str(error)))
         return answer
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ponder.core.errors import InvalidOption, StoreError
 from ponder.engine.journal import Entry, Record
@@ -77,13 +77,29 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Autocommit: every row is a transaction of its own, durable when the call returns.
             self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
-                raise StoreError(f"{self.path} was written by a newer version of Ponder (format {version})")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            # NORMAL survives the death of the process; only a power cut can take the last rows.
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(SCHEMA)
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _open(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise StoreError(
+                f"{self.path} was written by a newer version of Ponder (format {version}, this one reads {VERSION}); "
+                "update Ponder, or set PONDER_STORE to another place"
+            )
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if version == 0 and tables - {"runs", "actions"}:
+            raise StoreError(
+                f"{self.path} is a database of something else ({', '.join(sorted(tables))[:80]}); "
+                "set PONDER_STORE to another place"
+            )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # NORMAL survives the death of the process; only a power cut can take the last rows.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.executescript(SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
@@ -158,15 +174,29 @@ class Store:
             StoreError: another process holds it.
         """
         lock = self.path.parent / f".{self.path.name}.{run}.lock"
-        with self._reporting("lock"), lock.open("w") as file:
+        with self._reporting("lock"):
+            file = self._lock(lock, run)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            file.close()
+
+    def _lock(self, lock: Path, run: str) -> TextIO:
+        while True:
+            file = lock.open("w")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Whoever held it before may have removed the file in between; a lock on that one keeps nobody out.
+                if lock.exists() and lock.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                    return file
             except BlockingIOError:
-                raise StoreError(f"run {run} is being worked on by another process") from None
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
+                file.close()
+                raise StoreError(f"run {run} is being worked on by another process; wait for it to end") from None
+            except BaseException:
+                file.close()
+                raise
+            file.close()
 
     @contextmanager
     def _reporting(self, verb: str) -> Iterator[None]:
