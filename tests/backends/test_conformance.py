@@ -116,7 +116,8 @@ class Deaf(Scripted):
 
     async def generate(self, request: Request, progress: Progress) -> Completion:
         with anyio.CancelScope(shield=True):
-            return await super().generate(request, progress)
+            completion = await super().generate(request, progress)
+        return completion
 
 
 def fickle() -> Scripted:

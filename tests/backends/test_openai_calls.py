@@ -12,7 +12,7 @@ import pytest
 
 from ponder.backends.openai import OpenAI
 from ponder.core.backend import Capability, Progress, Request
-from ponder.core.errors import MissingCapability
+from ponder.core.errors import InvalidOption, MissingCapability
 from tests.servers.chat import ChatServer
 from tests.servers.faults import body
 
@@ -150,6 +150,11 @@ async def test_the_user_may_know_better_what_the_server_can_do(server: ChatServe
     async with aclosing(OpenAI(server.url, "test-model", capabilities=Capability, server="vllm")) as backend:
         await backend.generate(replace(ASK, thinking_budget=50, n=2), Progress())
     assert server.bodies[0]["thinking_token_budget"] == 50
+
+
+async def test_a_thinking_budget_needs_a_server_that_has_one(server: ChatServer) -> None:
+    with pytest.raises(InvalidOption, match=r"'unknown' has no field for a thinking budget.*server=, one of unknown, "):
+        OpenAI(server.url, "test-model", capabilities=Capability)
 
 
 async def test_a_closed_backend_opens_again(server: ChatServer, backend: OpenAI) -> None:

@@ -132,6 +132,20 @@ async def test_reasoning_that_the_template_opened_is_taken_back(server: ChatServ
 
 
 @pytest.mark.anyio
+async def test_what_carries_no_choice_is_passed_over(server: ChatServer, backend: OpenAI) -> None:
+    odd = [b"data:\n\n", b"event: ping\n\n", event({"type": "ping"}), event({"choices": []}), event({"choices": None})]
+    completion, _ = await receive(server, backend, [*odd, chunk("It is 4.", finish="stop"), DONE])
+    assert one(completion).text == "It is 4."
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_breaks_after_the_end_mark_harms_nothing(server: ChatServer, backend: OpenAI) -> None:
+    for then in ("cut", "hang"):
+        server.faults.append(faults.stream([chunk("It is 4.", finish="stop"), DONE], then))
+        assert one(await backend.generate(ASK, Progress())).text == "It is 4."
+
+
+@pytest.mark.anyio
 async def test_an_emoji_cut_in_half_is_mended(server: ChatServer, backend: OpenAI) -> None:
     halves = [
         b'data: {"choices": [{"delta": {"content": "\\ud83c"}}]}\n\n',

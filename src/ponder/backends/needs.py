@@ -13,15 +13,18 @@ def needs(request: Request) -> frozenset[Capability]:
 
     A seed is a wish: a backend without `Capability.SEED` ignores it.
     """
-    wanted = {
-        Capability.SAMPLE: True,
-        Capability.CONTINUE: bool(request.prefix),
-        Capability.N: request.n > 1,
-        Capability.LOGPROBS: request.logprobs > 0,
-        Capability.SCHEMA: request.schema is not None,
-        Capability.THINKING_BUDGET: request.thinking_budget is not None,
-    }
-    return frozenset(capability for capability, is_wanted in wanted.items() if is_wanted)
+    wanted = {Capability.SAMPLE}
+    if request.prefix:
+        wanted.add(Capability.CONTINUE)
+    if request.n > 1:
+        wanted.add(Capability.N)
+    if request.logprobs:
+        wanted.add(Capability.LOGPROBS)
+    if request.schema is not None:
+        wanted.add(Capability.SCHEMA)
+    if request.thinking_budget is not None:
+        wanted.add(Capability.THINKING_BUDGET)
+    return frozenset(wanted)
 
 
 def refuse_undeclared(backend: Backend, request: Request) -> None:

@@ -94,7 +94,10 @@ class OpenAI:
         self._transport.keep_alive = server.keep_alive
         self.capabilities = server.capabilities if self._declared is None else self._declared
         if Capability.THINKING_BUDGET in self.capabilities and not server.thinking_budget:
-            raise InvalidOption(f"a server of the kind {server.name!r} has no field for a thinking budget")
+            raise InvalidOption(
+                f"a server of kind {server.name!r} has no field for a thinking budget; if it is of another kind, "
+                f"name it in server=, one of {', '.join(SERVERS)}"
+            )
 
     async def models(self) -> list[str]:
         """The names of the models that the server lists.
@@ -136,18 +139,20 @@ class OpenAI:
         return merge(done)
 
     async def _call(self, request: Request, progress: Progress, first: int) -> Completion:
-        transport = self._transport
         data = body(request, self.model, self._server, self.capabilities)
         limit = LARGEST_REPLY + request.n * request.max_tokens * BYTES_PER_TOKEN
+
+        async def receive(response: ClientResponse) -> Completion:
+            if response.content_type == "text/event-stream":
+                return await self._follow(response, Stream(request, progress, first), limit)
+            reply = self._transport.json(await self._transport.read(response, limit))
+            self._raise_if_error(reply)
+            return read(reply, request)
+
         try:
-            async with transport.post("/chat/completions", data) as response:
-                if response.content_type == "text/event-stream":
-                    return await self._follow(response, Stream(request, progress, first), limit)
-                reply = transport.json(await transport.read(response, limit))
-                self._raise_if_error(reply)
-                return read(reply, request)
+            return await self._transport.post("/chat/completions", data, receive)
         except WrongShape as error:
-            raise BrokenReply(f"{transport.place} gave a reply of the wrong shape: {error}") from None
+            raise BrokenReply(f"{self._transport.place} gave a reply of the wrong shape: {error}") from None
 
     async def _follow(self, response: ClientResponse, stream: Stream, limit: int) -> Completion:
         """Read a stream to its end mark."""
@@ -173,7 +178,9 @@ class OpenAI:
 
 async def _drain(response: ClientResponse) -> None:
     """Wait a moment for the end of the body, because only a connection that is read to its end is used again."""
-    with contextlib.suppress(TimeoutError):
+    import aiohttp
+
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(DRAIN_SECONDS):
             await response.content.readany()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ class Count:
 
 def read_count(usage: object) -> Count:
     """The ``usage`` object of a reply."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return Count()
     prompt_details, output_details = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     return Count(
@@ -38,7 +38,7 @@ def read_count(usage: object) -> Count:
 
 
 def _number(fields: object, key: str) -> int | None:
-    value: Any = fields.get(key) if isinstance(fields, Mapping) else None
+    value: Any = fields.get(key) if isinstance(fields, dict) else None
     return value if isinstance(value, int) and value >= 0 else None
 
 
@@ -62,6 +62,8 @@ def share(reasoning: int, tokens: Sequence[int], visible: Sequence[int], thinkin
     The server's own count `reasoning` is split in proportion to the reasoning's length. Where it gives none, the
     tokens of a choice are split in proportion to the lengths of its two parts.
     """
+    if not reasoning and not any(thinking):
+        return [0] * len(tokens)
     if reasoning:
         parts = apportion(reasoning, thinking if any(thinking) else tokens)
         return [min(part, limit) for part, limit in zip(parts, tokens, strict=True)]
@@ -73,6 +75,8 @@ def share(reasoning: int, tokens: Sequence[int], visible: Sequence[int], thinkin
 
 def apportion(total: int, weights: Sequence[int]) -> list[int]:
     """Split `total` in proportion to `weights`, exactly (largest remainder); evenly if all weights are zero."""
+    if len(weights) == 1:
+        return [total]
     weights = weights if any(weights) else [1] * len(weights)
     whole = sum(weights)
     parts = [total * weight // whole for weight in weights]

@@ -25,13 +25,13 @@ async def detect(models: object, look: Look) -> tuple[Server, int | None]:
         if server is not None:
             return server, await _slots(look) if server is LLAMACPP else None
     version = await look("/api/version")
-    is_ollama = isinstance(version, Mapping) and set(version) == {"version"}
+    is_ollama = isinstance(version, dict) and set(version) == {"version"}
     return (OLLAMA if is_ollama else UNKNOWN), None
 
 
 async def _slots(look: Look) -> int | None:
     properties = await look("/props")
-    slots = properties.get("total_slots") if isinstance(properties, Mapping) else None
+    slots = properties.get("total_slots") if isinstance(properties, dict) else None
     return slots if isinstance(slots, int) and slots > 0 else None
 
 
@@ -41,5 +41,5 @@ def model_names(models: object) -> list[str]:
 
 
 def _entries(models: object) -> list[Mapping[str, object]]:
-    data = models.get("data") if isinstance(models, Mapping) else None
-    return [entry for entry in data if isinstance(entry, Mapping)] if isinstance(data, list) else []
+    data = models.get("data") if isinstance(models, dict) else None
+    return [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []

@@ -38,7 +38,7 @@ class Events:
             line = line.rstrip(b"\r\n")
             if line.startswith(b"data:"):
                 self._data.append(line[5:].removeprefix(b" "))
-            elif not line and self._data:
+            elif not line:
                 found.append(b"\n".join(self._data))
                 self._data.clear()
-        return found
+        return [payload for payload in found if payload]

@@ -71,7 +71,7 @@ def from_status(
 
 def from_event(place: Place, error: object) -> BackendError:
     """The error for a reply that says ``{"error": ...}`` although its status was 200."""
-    code = error.get("code", error.get("status_code")) if isinstance(error, Mapping) else None
+    code = error.get("code", error.get("status_code")) if isinstance(error, dict) else None
     text = json.dumps({"error": error})
     if isinstance(code, int) and 400 <= code < 500:
         return from_status(place, code, {}, text)
@@ -110,7 +110,7 @@ def message_of(text: str) -> str:
     except ValueError:
         return "" if text.lstrip().startswith("<") else text
     for key in ("error", "message", "detail"):
-        if isinstance(fields, Mapping) and key in fields:
+        if isinstance(fields, dict) and key in fields:
             fields = fields[key]
     return fields if isinstance(fields, str) else json.dumps(fields)
 

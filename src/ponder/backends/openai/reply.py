@@ -38,9 +38,9 @@ class Draft:
 
     def add_logprobs(self, logprobs: object) -> None:
         """Take over the log-probabilities of more tokens."""
-        entries = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+        entries = logprobs.get("content") if isinstance(logprobs, dict) else None
         for entry in entries if isinstance(entries, list) else []:
-            if not isinstance(entry, Mapping) or not isinstance(entry.get("logprob"), int | float):
+            if not isinstance(entry, dict) or not isinstance(entry.get("logprob"), int | float):
                 raise WrongShape("'logprobs.content' holds something that is no log-probability")
             if self.first is None:
                 self.first = _alternatives(entry.get("top_logprobs"))
@@ -51,7 +51,7 @@ def _alternatives(entries: object) -> dict[str, float]:
     """Token texts to log-probabilities, the likeliest first; of tokens that read alike the likeliest counts."""
     found: dict[str, float] = {}
     for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, Mapping) and isinstance(entry.get("logprob"), int | float):
+        if isinstance(entry, dict) and isinstance(entry.get("logprob"), int | float):
             token, logprob = str(entry.get("token")), float(entry["logprob"])
             found[token] = max(logprob, found.get(token, logprob))
     return dict(sorted(found.items(), key=lambda item: -item[1]))
@@ -78,15 +78,15 @@ def read(reply: object, request: Request) -> Completion:
     Raises:
         WrongShape: it is not the reply to this call.
     """
-    choices = reply.get("choices") if isinstance(reply, Mapping) else None
-    if not isinstance(reply, Mapping) or not isinstance(choices, list):
+    choices = reply.get("choices") if isinstance(reply, dict) else None
+    if not isinstance(reply, dict) or not isinstance(choices, list):
         raise WrongShape("'choices' is missing")
     return complete([_read_choice(choice) for choice in choices], read_count(reply.get("usage")), request)
 
 
 def _read_choice(choice: object) -> Draft:
-    message = choice.get("message") if isinstance(choice, Mapping) else None
-    if not isinstance(choice, Mapping) or not isinstance(message, Mapping):
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
         raise WrongShape("a choice has no 'message'")
     ids = choice.get("token_ids")
     draft = Draft(

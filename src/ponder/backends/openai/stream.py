@@ -32,11 +32,11 @@ class Stream:
         Raises:
             WrongShape: it is no chunk of this call.
         """
-        if not isinstance(chunk, Mapping):
+        if not isinstance(chunk, dict):
             raise WrongShape("a chunk is no object")
-        choices = chunk.get("choices")
+        choices = chunk.get("choices") or []
         if not isinstance(choices, list):
-            raise WrongShape("a chunk has no 'choices'")
+            raise WrongShape("'choices' is no list")
         usage = chunk.get("usage")
         if usage:
             self._take_usage(read_count(usage))
@@ -55,12 +55,12 @@ class Stream:
 
     def _take_verbose(self, line: _Line, verbose: object) -> None:
         """What llama.cpp says about a finished choice when asked to be verbose."""
-        if isinstance(verbose, Mapping):
+        if isinstance(verbose, dict):
             line.draft.stopped_by = verbose.get("stopping_word")
             line.settle(verbose.get("tokens_predicted"))
 
     def _line_of(self, choice: object) -> _Line:
-        index = choice.get("index", 0) if isinstance(choice, Mapping) else None
+        index = choice.get("index", 0) if isinstance(choice, dict) else None
         if not isinstance(index, int) or not 0 <= index < len(self._lines):
             raise WrongShape(f"a chunk is for choice {index!r:.20} of {len(self._lines)}")
         return self._lines[index]
@@ -95,7 +95,7 @@ class _Line:
 
     def take(self, choice: Mapping[str, Any]) -> None:
         delta = choice.get("delta") or {}
-        if not isinstance(delta, Mapping):
+        if not isinstance(delta, dict):
             raise WrongShape("'delta' is no object")
         reasoning = text_of(delta, "reasoning_content", "reasoning")
         content = self._joined(text_of(delta, "content"))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
 __all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport"]
+
+T = TypeVar("T")
 
 CONNECT_SECONDS = 10.0
 """A server that does not accept a connection in this time counts as hanging."""
@@ -57,23 +58,24 @@ class Transport:
             return Place(self._address.url, self._model, f"the key in {self._key_name} is not accepted", [key])
         return Place(self._address.url, self._model, f"set {self._key_name}", [])
 
-    @asynccontextmanager
-    async def post(self, path: str, body: bytes) -> AsyncIterator[ClientResponse]:
-        """POST and give the answer, whose status is 200; what goes wrong inside the block is translated as well.
+    async def post(self, path: str, body: bytes, read: Callable[[ClientResponse], Awaitable[T]]) -> T:
+        """POST, and give what `read` makes of the answer, whose status is 200.
 
         Raises:
-            BackendError: as `failures` has it.
+            BackendError: as `failures` has it, also for what the client raises inside `read`.
         """
-        async with self._translated():
-            url = self._address.url + path
-            async with self._ready().post(url, data=body, allow_redirects=False) as response:
+        import aiohttp
+
+        try:
+            async with self._ready().post(self._address.url + path, data=body, allow_redirects=False) as response:
                 if response.status == 200:
-                    yield response
-                    return
+                    return await read(response)
                 text = await _error_text(response)
-            # Only now: while the failed call holds its connection, another may not get one.
-            known = await self._known_models() if response.status == 404 else []
-            raise from_status(self.place, response.status, response.headers, text, known)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._translated(error) from None
+        # Only now: while the failed call holds its connection, another may not get one.
+        known = await self._known_models() if response.status == 404 else []
+        raise from_status(self.place, response.status, response.headers, text, known)
 
     async def get(self, url: str) -> object:
         """The JSON at `url`, or None if the server has nothing there.
@@ -81,12 +83,17 @@ class Transport:
         Raises:
             BackendError: as `failures` has it.
         """
-        async with self._translated(), self._ready().get(url, allow_redirects=False) as response:
-            if response.status in (404, 405):
-                return None
-            if response.status != 200:
+        import aiohttp
+
+        try:
+            async with self._ready().get(url, allow_redirects=False) as response:
+                if response.status in (404, 405):
+                    return None
+                if response.status == 200:
+                    return self.json(await self.read(response, LARGEST_REPLY))
                 raise from_status(self.place, response.status, response.headers, await _error_text(response))
-            return self.json(await self.read(response, LARGEST_REPLY))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._translated(error) from None
 
     async def _known_models(self) -> list[str]:
         try:
@@ -107,6 +114,8 @@ class Transport:
 
     async def read(self, response: ClientResponse, limit: int) -> bytes:
         """The body, if it has at most `limit` bytes."""
+        if (response.content_length or limit) < limit and "Content-Encoding" not in response.headers:
+            return await response.read()
         return b"".join([piece async for piece in self.pieces(response, limit)])
 
     async def pieces(self, response: ClientResponse, limit: int) -> AsyncIterator[bytes]:
@@ -143,16 +152,11 @@ class Transport:
         if session is not None:
             await session.close()
 
-    @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
+    def _translated(self, error: Exception) -> BackendError:
         import aiohttp
 
-        try:
-            yield
-        except (aiohttp.ClientConnectionError, aiohttp.ClientError, TimeoutError) as error:
-            connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
-            limit = min(CONNECT_SECONDS, self._seconds) if connecting else self._seconds
-            raise from_exception(self.place, error, limit) from None
+        connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+        return from_exception(self.place, error, min(CONNECT_SECONDS, self._seconds) if connecting else self._seconds)
 
     def _ready(self) -> ClientSession:
         """The session; a new one if there is none yet, or if the last one belonged to another event loop."""

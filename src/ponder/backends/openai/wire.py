@@ -10,6 +10,9 @@ from ponder.core.backend import Capability, Request
 
 __all__ = ["body"]
 
+# Messages and schemas may be any mapping.
+_encode = json.JSONEncoder(default=dict, check_circular=False).encode
+
 
 def body(request: Request, model: str, server: Server, capabilities: frozenset[Capability]) -> bytes:
     """The JSON body, UTF-8.
@@ -47,4 +50,4 @@ def body(request: Request, model: str, server: Server, capabilities: frozenset[C
     if request.stream or server.always_stream:
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True, **server.stream_extra}
-    return json.dumps(fields, default=dict).encode()
+    return _encode(fields).encode()
