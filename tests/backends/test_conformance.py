@@ -116,8 +116,8 @@ class Deaf(Scripted):
 
     async def generate(self, request: Request, progress: Progress) -> Completion:
         with anyio.CancelScope(shield=True):
-            completion = await super().generate(request, progress)
-        return completion
+            return await super().generate(request, progress)
+        raise AssertionError("a shielded scope swallows nothing")
 
 
 def fickle() -> Scripted:
