@@ -158,7 +158,7 @@ class Account:
     def _check(self, amount: Amount) -> None:
         for name, limit in self._limits:
             spent, reserved, more = (getattr(sums, name) for sums in (self._spent, self._reserved, amount))
-            if spent + reserved + more > limit:
+            if more and spent + reserved + more > limit:
                 unit = _PICO if name == "usd" else 1
                 raise BudgetExhausted(
                     f"budget {name}={limit / unit:g} reached: {spent / unit:g} spent, the next call may need "

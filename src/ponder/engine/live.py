@@ -34,7 +34,7 @@ from ponder.engine.calls import Caller, Cut, Watch
 from ponder.engine.clusters import Clusters
 from ponder.engine.journal import Journal, Recorded
 from ponder.engine.perform import Performer
-from ponder.engine.program import Returned, advance, checked, close
+from ponder.engine.program import Returned, abandon, advance, checked, close
 from ponder.engine.races import Child, Race
 from ponder.engine.state import Lane, State
 from ponder.engine.watchdog import Watchdog
@@ -205,9 +205,10 @@ class Live:
                 value, error = None, None
                 try:
                     value = await self._perform(lane, asked, races)
-                except StrategyStuck:
-                    raise
-                except PonderError as failure:
+                except BaseException as failure:
+                    abandon(asked)
+                    if isinstance(failure, StrategyStuck) or not isinstance(failure, PonderError):
+                        raise
                     error = failure
         finally:
             close(program, self._watchdog.guard)

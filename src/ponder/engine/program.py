@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from ponder.core.actions import Action
+from ponder.core.actions import Action, Gather, Race
 from ponder.core.answer import Answer
 from ponder.core.errors import ForeignAwait, PonderError, StrategyError, describe
 from ponder.engine.calls import Cut
 
-__all__ = ["Returned", "advance", "checked", "close"]
+__all__ = ["Returned", "abandon", "advance", "checked", "close"]
 
 Guard = Callable[..., Any]
 
@@ -71,6 +72,13 @@ def close(program: Coroutine[Any, Any, Any], guard: Guard = _plainly) -> None:
         except Exception:  # noqa: BLE001 - why the run ends is more to the point
             return
         return
+
+
+def abandon(action: Action) -> None:
+    """End the children of an action that was not carried out, or failed."""
+    if isinstance(action, Gather | Race):
+        for child in filter(inspect.iscoroutine, action.children):
+            close(child)
 
 
 def checked(name: str, answer: Any) -> Answer:
