@@ -159,16 +159,17 @@ class Performer:
         step = lane.step
         while batch:
             room = self._settings.max_tokens - batch[0].tokens
-            request = self._request(
+            asked = self._request(
                 max_tokens=min(action.tokens or room, room),
                 prefix=_so_far(batch[0]),
                 stop=(STEP,) if action.until == "step" else (),
                 seed=self._seed(batch[0]),
+                branches=(batch[0].id,),
                 stream=self._stream or lane.cancellable or lane.deadline != float("inf"),
             )
-            count = self._count(lane, step, batch, request)
+            count = self._count(lane, step, batch, asked)
             now, batch = batch[:count], batch[count:]
-            request = replace(request, n=len(now), branches=tuple(branch.id for branch in now))
+            request = asked if len(now) == 1 else replace(asked, n=len(now), branches=tuple(b.id for b in now))
             try:
                 completion = await self._caller.make(lane, step, now[0].id, "branch", request)
             except Cut as cut:

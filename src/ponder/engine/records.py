@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ponder.core import errors
@@ -46,7 +45,10 @@ def intent(purpose: Purpose, request: Request) -> dict[str, Any]:
 
 def completion(reply: Completion) -> dict[str, Any]:
     """A complete reply."""
-    return {"choices": [_choice(choice) for choice in reply.choices], "usage": asdict(reply.usage)}
+    return {
+        "choices": [_choice(choice) for choice in reply.choices],
+        "usage": {"prompt": reply.usage.prompt, "cached": reply.usage.cached, "output": reply.usage.output},
+    }
 
 
 def read_completion(result: Mapping[str, Any]) -> Completion:
