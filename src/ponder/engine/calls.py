@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ import stamina
 from ponder.core.backend import Backend, Choice, Completion, Progress, Request
 from ponder.core.branch import Ending
 from ponder.core.budget import Amount
-from ponder.core.errors import BackendError, BudgetExhausted, RateLimited, StrategyError
+from ponder.core.errors import BackendError, BudgetExhausted, RateLimited, StrategyError, describe
 from ponder.core.ledger import Charge, Purpose
 from ponder.engine import records
 from ponder.engine.costs import most, spent
@@ -24,6 +25,9 @@ from ponder.engine.state import Lane, State
 __all__ = ["ATTEMPTS", "LONGEST_WAIT", "Caller", "Cut", "Watch"]
 
 T = TypeVar("T")
+
+# Retries are on the bill; who wants them in a log as well sets one up, and nobody else hears of them.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 ATTEMPTS = 4
 """How often a call is made at most, the first time included."""
@@ -83,7 +87,7 @@ class Caller:
         self._watch = watch
         self._interrupted = interrupted
         self._slots = slots(backend)
-        self._refund = anyio.Event()
+        self._refund: anyio.Event | None = None
         self.answered = 0
         self.failed_in_a_row = 0
         self.failure: BackendError | None = None
@@ -155,17 +159,22 @@ class Caller:
                     account.settle(Amount(), amount)
 
     async def _live(self, call: _Call) -> Completion:
+        if call.lane.deadline == float("inf"):
+            return await self._in_a_slot(call)
         with anyio.CancelScope(deadline=call.lane.deadline):
-            async with self._slots:
-                # A task that is cancelled before it starts runs up to its first pause all the same.
-                await anyio.lowlevel.checkpoint_if_cancelled()
-                try:
-                    completion = await self._attempt(call)
-                except BackendError as error:
-                    completion = await self._again(call, error)
-            self._succeeded()
-            return completion
+            return await self._in_a_slot(call)
         raise Cut(call.produced, _out_of_time())
+
+    async def _in_a_slot(self, call: _Call) -> Completion:
+        async with self._slots:
+            # A task that is cancelled before it starts runs up to its first pause all the same.
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            try:
+                completion = await self._attempt(call)
+            except BackendError as error:
+                completion = await self._again(call, error)
+        self._succeeded()
+        return completion
 
     def _succeeded(self) -> None:
         self.answered += 1
@@ -188,7 +197,6 @@ class Caller:
                     return await self._attempt(call)
         except BackendError as error:
             self._failed(error)
-            self._settle_row(call, {"error": records.error(error)})
             raise
         raise AssertionError("stamina either returns or raises")
 
@@ -207,7 +215,10 @@ class Caller:
             completion = await self._backend.generate(call.request, progress)
         except Exception as error:
             self._settle(call, ceiling, spent(call.purpose, progress, retries, failures=1))
-            self._settle_row(call, {"failed": type(error).__name__})
+            if isinstance(error, BackendError) and (call.made >= ATTEMPTS or _pause(error) is False):
+                self._settle_row(call, {"error": records.error(error)})
+            else:
+                self._settle_row(call, {"failed": describe(error)})
             raise
         except BaseException:  # cancelled; what it had produced is paid for
             call.produced = records.produced(progress)
@@ -224,7 +235,8 @@ class Caller:
                 thinking=thinking, calls=1, retries=retries,
             ),
         )  # fmt: skip
-        self._settle_row(call, records.completion(completion))
+        if self._journal is not None:
+            self._settle_row(call, records.completion(completion))
         return completion
 
     async def _reserve(self, call: _Call) -> Amount:
@@ -234,14 +246,14 @@ class Caller:
             while True:
                 if _late(call.lane):
                     raise _out_of_time()
-                refund = self._refund
                 try:
                     call.lane.account.reserve(ceiling)
                     return ceiling
                 except BudgetExhausted as error:
                     if not error.refundable:
                         raise
-                await refund.wait()
+                self._refund = self._refund or anyio.Event()
+                await self._refund.wait()
         except BudgetExhausted as refusal:  # recorded: after a crash the same question may come at another moment
             self._note(call.lane, call.step, call.part, {"error": records.error(refusal)})
             raise
@@ -249,8 +261,9 @@ class Caller:
     def _settle(self, call: _Call, ceiling: Amount, charge: Charge) -> None:
         call.charge = charge
         call.lane.account.settle(ceiling, charge.amount(self._state.price))
-        self._refund.set()
-        self._refund = anyio.Event()
+        if self._refund is not None:
+            self._refund.set()
+            self._refund = None
         self._state.book(charge)
 
     def _settle_row(self, call: _Call, result: dict[str, Any]) -> None:

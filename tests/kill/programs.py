@@ -1,0 +1,103 @@
+"""Strategies that use everything a resume has to get right."""
+
+from __future__ import annotations
+
+import ponder.strategies  # noqa: F401 - registers them
+from ponder.core.answer import Answer
+from ponder.core.backend import Capability
+from ponder.core.branch import Branch
+from ponder.core.budget import Budget
+from ponder.core.errors import BudgetExhausted
+from ponder.core.registry import strategy
+from ponder.core.session import Session
+from ponder.core.voting import pick, vote
+
+__all__ = ["NAMES"]
+
+NAMES = (
+    "self-consistency(n=6)",
+    "adaptive-consistency(n=8,threshold=0.99)",
+    "tournament",
+    "first-three",
+    "lottery",
+    "beam",
+    "rationed",
+)
+
+
+@strategy("tournament", verifier=True)
+async def tournament(s: Session) -> Answer:
+    """Pairs in parallel, each of them parallel inside; a chat picks in every pair, scores decide."""
+
+    async def contestant() -> Branch:
+        [branch] = await s.sample(1)
+        branch = await s.extend(branch, tokens=6)
+        return await s.extend(branch)
+
+    async def pair(number: int) -> Branch:
+        left, right = await s.gather(contestant(), contestant())
+        said = await s.chat([{"role": "user", "content": f"{number}: {left.text} or {right.text}?"}], max_tokens=12)
+        return left if len(said) % 2 else right
+
+    winners = await s.gather(*(pair(number) for number in range(3)))
+    return vote(await s.score(winners), lambda branch: branch.score or 0.0)
+
+
+@strategy("first-three", needs={Capability.CANCEL})
+async def first_three(s: Session) -> Answer:
+    """The first three of six vote, and each is commented on as it comes."""
+    done: list[Branch] = []
+    async with s.as_completed(*(s.extend(branch) for branch in await s.sample(6))) as finished:
+        async for branch in finished:
+            done.append(branch)
+            await s.chat([{"role": "user", "content": f"{len(done)}: {branch.text}"}], max_tokens=5)
+            if len(done) == 3:
+                break
+    return vote(done, because=" then ".join(branch.id for branch in done))
+
+
+@strategy("lottery")
+async def lottery(s: Session) -> Answer:
+    """Draws lots in every lane, and says what it drew."""
+
+    async def ticket(most: int) -> tuple[list[Branch], float]:
+        branches = await s.extend(await s.sample(s.rng.randint(1, most)))
+        return branches, s.rng.random()
+
+    drawn = await s.gather(ticket(2), ticket(3), s.gather(ticket(2), ticket(2)))
+    flat = [drawn[0], drawn[1], *drawn[2]]
+    await s.clock()
+    s.rng.shuffle(flat)
+    lots = " ".join(f"{lot:.6f}" for _, lot in flat)
+    return vote([branch for branches, _ in flat for branch in branches], because=f"{lots} {s.rng.random():.6f}")
+
+
+@strategy("beam", needs={Capability.CONTINUE})
+async def beam(s: Session) -> Answer:
+    """Grow, probe, prune, fork: every operation there is."""
+    branches = await s.extend(await s.sample(4), tokens=5)
+    said = await s.probe(branches)
+    keep = [branch for branch, answer in zip(branches, said, strict=True) if answer is not None][:2] or branches[:2]
+    await s.prune([branch for branch in branches if branch not in keep])
+    children = [child for branch in keep for child in await s.fork(branch, 2)]
+    grown = await s.gather(*(s.extend(child, until="step") for child in children))
+    await s.prune(grown[-1])
+    return vote(await s.extend(grown[:-1]))
+
+
+@strategy("rationed")
+async def rationed(s: Session) -> Answer:
+    """Lanes under limits of their own, which some of them reach."""
+
+    async def lane(tokens: int) -> list[Branch]:
+        done: list[Branch] = []
+        async with s.limit(Budget(tokens=tokens)):
+            try:
+                while len(done) < 3:
+                    done += await s.extend(await s.sample(1))
+            except BudgetExhausted as limit:
+                assert limit.inner
+        return done
+
+    lanes = await s.gather(lane(50), lane(75), lane(1000))
+    return vote([branch for done in lanes for branch in done], because=" ".join(str(len(done)) for done in lanes))
