@@ -6,6 +6,7 @@ import click
 
 from ponder import __version__
 from ponder.cli.completion import completion
+from ponder.cli.demo import demo
 from ponder.cli.doctor import doctor
 from ponder.cli.models import models
 from ponder.cli.options import examples
@@ -36,5 +37,5 @@ def main(context: click.Context) -> None:
         print(context.get_help())
 
 
-for command in (solve, resume, runs, models, strategies, doctor, completion):
+for command in (demo, solve, resume, runs, models, strategies, doctor, completion):
     main.add_command(command)

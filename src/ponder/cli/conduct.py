@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from ponder.api import OnStart
 from ponder.cli.report import spent
-from ponder.cli.shell import Terminated, say
+from ponder.cli.shell import Terminated, Unwritable, say, writing
 from ponder.cli.views import View
 from ponder.core.answer import Answer
 from ponder.core.backend import Backend
@@ -24,7 +24,6 @@ __all__ = ["Outcome", "Start", "conduct"]
 
 REFRESH = 1 / 8
 """Seconds between two pictures."""
-
 
 Start = Callable[[Watch, OnStart], Coroutine[Any, Any, Answer]]
 """Begins a run that reports to these two."""
@@ -39,8 +38,11 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0, or what shells say of a program that a signal ended."""
-        return 0 if self.signal is None else 128 + self.signal
+        """0 with an answer, 1 without; or what shells say of a program that a signal ended."""
+        if self.signal is not None:
+            return 128 + self.signal
+        answer = self.answer
+        return 0 if answer.value is not None or answer.text or answer.abstained else 1
 
 
 def conduct(start: Start, backend: Backend, view: View) -> Outcome:
@@ -84,7 +86,8 @@ class _Conductor:
         ticker = asyncio.ensure_future(self._tick())
         try:
             answer = await self._task
-            self._view.refresh()
+            with writing():
+                self._view.refresh()
             return answer
         finally:
             await backend.aclose()
@@ -99,9 +102,10 @@ class _Conductor:
     async def _tick(self) -> None:
         try:
             while True:
-                self._view.refresh()
+                with writing():
+                    self._view.refresh()
                 await asyncio.sleep(REFRESH)
-        except OSError:
+        except (BrokenPipeError, Unwritable):
             self._stop("nobody reads the output")
             raise
 

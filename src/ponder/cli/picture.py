@@ -21,7 +21,7 @@ _WORDS = {
     "length": "too long",
     "pruned": "cut",
     "failed": "failed",
-    "budget": "no budget",
+    "budget": "budget",
 }
 
 

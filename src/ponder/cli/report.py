@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 
+from ponder.cli.shell import writing
 from ponder.cli.words import clean, confidence, count, dollars, duration, one_line, votes_line
 from ponder.core.answer import Answer
 from ponder.core.branch import Branch
 from ponder.core.ledger import Bill
-from ponder.store.sqlite import Store
+from ponder.store.sqlite import RunRow, Store
 
-__all__ = ["present", "print_fields", "spent"]
+__all__ = ["fields", "present", "print_fields", "spent"]
 
 MARGIN = 12
 """Where the values begin."""
@@ -22,33 +23,39 @@ def present(answer: Answer, store: Store, *, as_json: bool, show_branches: bool)
     """Print what came of the run that `answer` belongs to."""
     row = store.run(answer.run) if answer.run is not None else None
     status = row.status if row else "done"
+    with writing():
+        _present(answer, row, status, as_json, show_branches)
+
+
+def _present(answer: Answer, row: RunRow | None, status: str, as_json: bool, show_branches: bool) -> None:
     if as_json:
         about = {name: row.job[name] for name in ("strategy", "model", "seed")} if row else {}
         print(json.dumps({"status": status, **about, **answer.as_dict()}, indent=2))
         return
     if show_branches:
         print("\n".join(_branch(branch) for branch in answer.branches))
-    print_fields(_fields(answer, resumable=status in ("interrupted", "running")), emphasis="answer")
+    print_fields(fields(answer, resumable=status in ("interrupted", "running")), emphasis="answer")
 
 
-def print_fields(fields: Iterable[tuple[str, str]], emphasis: str = "") -> None:
+def print_fields(named: Iterable[tuple[str, str]], emphasis: str = "") -> None:
     """Names and values, one a line; on a terminal long values are wrapped below themselves."""
     if not sys.stdout.isatty():
-        for name, value in fields:
+        for name, value in named:
             print(f"{name:{MARGIN}}{value}")
         return
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False)
-    for name, value in fields:
+    for name, value in named:
         # Padded lines would leave holes when the terminal is made narrower later.
         lines = Text(value, style="bold" if name == emphasis else "").wrap(console, max(console.width - MARGIN, 1))
         for number, line in enumerate(lines):
             console.print(Text.assemble(("" if number else name).ljust(MARGIN), line))
 
 
-def _fields(answer: Answer, resumable: bool) -> Iterator[tuple[str, str]]:
+def fields(answer: Answer, *, resumable: bool = False) -> Iterator[tuple[str, str]]:
+    """Everything that there is to say about an answer: names and values."""
     yield "answer", _value(answer)
     yield "confidence", confidence(answer.confidence)
     yield "votes", votes_line(answer.votes)

@@ -22,7 +22,7 @@ AROUND = 5
 NARROW = 50
 """Columns below which the state of a branch is left out for its text."""
 
-_STYLES = {"running": "cyan", "done": "green", "failed": "red", "no budget": "yellow", "too long": "yellow"}
+_STYLES = {"running": "cyan", "done": "green", "failed": "red", "budget": "yellow", "too long": "yellow"}
 
 
 def usable() -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import signal
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
 
 from ponder.core.errors import PonderError, UnknownName, describe
 
-__all__ = ["INTERRUPTED", "TERMINATED", "Shell", "Terminated", "say"]
+__all__ = ["INTERRUPTED", "TERMINATED", "Shell", "Terminated", "Unwritable", "say", "writing"]
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
@@ -24,6 +25,21 @@ BROKEN_PIPE = 128 + signal.SIGPIPE
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, treated like Ctrl-C."""
+
+
+class Unwritable(PonderError):
+    """Standard output takes nothing more."""
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Around what prints: a full disk is not an internal error. A closed pipe stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritable(f"cannot write the output: {error.strerror}") from error
 
 
 def say(text: str) -> None:
@@ -75,7 +91,7 @@ class Shell(click.Group):
 def _quieten() -> None:
     """Keep what libraries log or warn about off the terminal, and let any text be printed anywhere."""
     if not _debugging():
-        logging.lastResort = None
+        logging.getLogger().addHandler(logging.NullHandler())
         warnings.simplefilter("ignore")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -119,18 +135,20 @@ def _explain(error: click.ClickException) -> int:
         message = error.format_message().rstrip(".")
         text = message[:1].lower() + message[1:]
     context = error.ctx if isinstance(error, click.UsageError) else None
-    say(f"{text}; see `{context.command_path if context else 'ponder'} --help`")
+    say(text if text.endswith("?") else f"{text}; see `{context.command_path if context else 'ponder'} --help`")
     return error.exit_code
 
 
 def _flushed(code: int) -> int:
     """`code`, unless the output cannot be written."""
     try:
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at exit
-        if error.errno == errno.EPIPE:
-            return code or BROKEN_PIPE
-        say(f"cannot write the output: {error.strerror}")
-        return code or 1
-    return code
+        with writing():
+            sys.stdout.flush()
+    except BrokenPipeError:
+        failure = BROKEN_PIPE
+    except Unwritable as error:
+        failure = code or _failed(error)
+    else:
+        return code
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at exit
+    return code or failure

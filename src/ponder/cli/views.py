@@ -60,6 +60,7 @@ class Lines:
         from ponder.cli.picture import Picture
 
         self._picture = Picture(live)
+        self._told.clear()
 
     def watch(self, branch: str, text: str, tokens: int) -> None:
         """A branch has grown."""
@@ -82,7 +83,7 @@ class Lines:
         elif row.state == "done":
             outcome = "no answer" if row.answer is None else clip(one_line(row.answer), self.WIDTH)
         else:
-            outcome = row.state
+            outcome = {"budget": "out of budget", "cut": "cut off"}.get(row.state, row.state)
         return f"{row.id}  {count(row.tokens, 'token')}  {outcome}"
 
 

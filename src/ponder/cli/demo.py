@@ -1,0 +1,87 @@
+"""`ponder demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from ponder.cli.options import examples, model_option
+
+if TYPE_CHECKING:
+    from ponder.api import OnStart
+    from ponder.core.answer import Answer
+    from ponder.engine.calls import Watch
+
+__all__ = ["MAX_TOKENS", "QUESTION", "REFERENCE", "SCALED", "SINGLE", "demo"]
+
+QUESTION = ""
+"""A word problem that the default model often gets wrong in one pass, though it knows how."""
+
+REFERENCE = ""
+"""The right answer, for the reader: no strategy sees it."""
+
+MAX_TOKENS = 400
+
+SINGLE = "single"
+SCALED = "self-consistency(n=12)"
+
+
+@click.command(
+    epilog=examples(
+        "ponder demo",
+        "ponder demo --model local/qwen2.5-coder-0.5b",
+    )
+)
+@model_option
+@click.option("--seed", type=int, default=1, show_default=True, help="Another number draws other samples.")
+def demo(model: str | None, seed: int) -> int:
+    """See one pass and a vote side by side.
+
+    Solves one word problem twice on the embedded model, which is fetched on first use: with one careful pass
+    (temperature 0), and by a vote among samples. Prints both answers with what they cost.
+    """
+    from ponder.api import asolve
+    from ponder.cli.conduct import conduct
+    from ponder.cli.opening import open_model
+    from ponder.cli.views import view_for
+    from ponder.engine.live import Live
+    from ponder.store.sqlite import Store
+
+    store = Store()
+    print(f"{QUESTION}\n", flush=True)
+    backend = open_model(model)
+    answers: list[Answer] = []
+
+    async def both(watch: Watch, on_start: OnStart) -> Answer:
+        lives: list[Live] = []
+
+        def began(live: Live, name: str | None) -> None:
+            lives.append(live)
+            on_start(live, name)
+
+        for strategy, temperature in ((SINGLE, 0.0), (SCALED, 0.7)):
+            answer = await asolve(
+                QUESTION, strategy=strategy, temperature=temperature, model=backend, seed=seed, max_tokens=MAX_TOKENS,
+                store=store, watch=watch, on_start=began,
+            )  # fmt: skip
+            answers.append(answer)
+            if lives[-1].stopped:
+                break
+        return answer
+
+    outcome = conduct(both, backend, view_for(json=False))
+    _compare(answers)
+    return outcome.exit_code
+
+
+def _compare(answers: Sequence[Answer]) -> None:
+    from ponder.cli.report import fields
+    from ponder.cli.tables import print_table
+
+    columns = [dict(fields(answer)) for answer in answers]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    rows = [(name, *(column.get(name, "") for column in columns)) for name in names]
+    rows.insert(1, ("right", *(REFERENCE for _ in columns)))
+    print_table(("", *("ONE PASS", SCALED.upper())[: len(columns)]), rows)

@@ -1,0 +1,210 @@
+"""Runs that fail: one clear line with what was spent, the right exit code, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from command import Ponder
+
+from tests.servers.chat import ChatServer
+from tests.servers.faults import NAMED
+
+FAULTS = {
+    "401": "answered 401; set OPENAI_API_KEY: Invalid key",
+    "404": "answered 404: check the address and the model's name",
+    "503": "answered 503: Loading model",
+    "half-json": "gave a reply that is no JSON",
+    "not-utf8": "gave a reply that is not UTF-8",
+    "cut-midstream": "closed the connection in the middle of its reply",
+}
+
+
+@pytest.mark.parametrize(("fault", "told"), FAULTS.items(), ids=FAULTS)
+def test_what_a_server_does_wrong_is_one_line(
+    ponder: Ponder, server: ChatServer, model: str, fault: str, told: str
+) -> None:
+    server.faults.extend([NAMED[fault]] * 4)
+    failed = ponder("solve", "-m", model, "-s", "single", "what is the sum?")
+    assert (failed.returncode, failed.stderr.count("\n")) == (2, 1)
+    assert failed.stderr.startswith(f"ponder: {server.url} (model 'test-model') ")
+    assert told in failed.stderr
+    assert "(spent " in failed.stderr
+
+
+def test_a_server_that_is_down_is_one_line(ponder: Ponder) -> None:
+    failed = ponder("solve", "-m", "m@http://127.0.0.1:9/v1", "-s", "single", "what is the sum?")
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (2, "", 1)
+    assert "cannot reach http://127.0.0.1:9/v1 (model 'm'): Connection refused" in failed.stderr
+
+
+@pytest.mark.parametrize("fault", ["hang", "hang-midstream"])
+def test_a_server_that_hangs_is_left_at_the_deadline(
+    ponder: Ponder, server: ChatServer, model: str, fault: str
+) -> None:
+    server.faults.append(NAMED[fault])
+    done = ponder("solve", "-m", model, "-s", "single", "-b", "seconds=0.5", "--json", "what is the sum?")
+    assert (done.returncode, done.stderr) == (1, "")
+    document = json.loads(done.stdout)
+    assert document["value"] is None
+    assert document["stopped_because"] == "the deadline passed"
+    assert document["bill"]["calls"] == 1
+
+
+def test_a_key_is_never_shown(ponder: Ponder, server: ChatServer, model: str) -> None:
+    server.faults.append(NAMED["401"])
+    failed = ponder("solve", "-m", model, "-s", "single", "?", OPENAI_API_KEY="sk-very-secret", PONDER_DEBUG="1")
+    assert server.headers[-1]["Authorization"] == "Bearer sk-very-secret"
+    assert failed.returncode == 2
+    assert "very-secret" not in failed.stdout + failed.stderr
+
+
+STRATEGIES = """
+import asyncio
+from ponder import Answer, Session, pick, strategy
+
+@strategy()
+async def sleeps(s: Session) -> Answer:
+    await s.extend(await s.sample(2))
+    await asyncio.sleep(1)
+
+@strategy()
+async def raises(s: Session) -> Answer:
+    await s.extend(await s.sample(2))
+    raise ValueError("this is\\nwrong")
+
+@strategy()
+async def loops(s: Session) -> Answer:
+    await s.extend(await s.sample(2))
+    while True:
+        pass
+
+@strategy()
+async def acts(s: Session) -> Answer:
+    while True:
+        await s.clock()
+
+@strategy()
+async def forgets(s: Session) -> Answer:
+    await s.extend(await s.sample(2))
+
+@strategy()
+async def works(s: Session, n: int = 2) -> Answer:
+    return pick((await s.extend(await s.sample(n)))[-1], because="it works")
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """Strategies that misbehave, each in its own way."""
+    (tmp_path / "mine.py").write_text(STRATEGIES)
+    return str(tmp_path / "mine.py")
+
+
+MISTAKES = {
+    "sleeps": "strategy sleeps awaited something that is no Session operation",
+    "raises": "strategy raises raised ValueError: this is wrong",
+    "loops": "strategy loops computed for more than 10 s without a Session operation",
+    "acts": "strategy acts performed more than 100,000 actions",
+    "forgets": "strategy forgets returned None",
+}
+
+
+@pytest.mark.parametrize(("name", "told"), MISTAKES.items(), ids=MISTAKES)
+def test_a_strategy_that_misbehaves_is_one_line_and_its_branches_are_kept(
+    ponder: Ponder, model: str, file: str, name: str, told: str
+) -> None:
+    failed = ponder("solve", "-m", model, "--load", file, "-s", name, "what is the sum?")
+    assert (failed.returncode, failed.stderr.count("\n")) == (1, 1)
+    assert told in failed.stderr
+    if name != "acts":
+        assert "tokens in 2 calls" in failed.stderr
+        kept = json.loads(ponder("runs", "last", "--json").stdout)
+        assert kept["status"] == "failed"
+        assert [branch["ending"] for branch in kept["branches"]] == ["stop", "stop"]
+
+
+def test_a_strategy_of_ones_own_runs_and_resumes(ponder: Ponder, model: str, file: str) -> None:
+    done = ponder("solve", "-m", model, "--load", file, "-s", "works(n=3)", "what is the sum?")
+    assert done.returncode == 0
+    assert "it works" in done.stdout
+    assert "it works" in ponder("resume", "last", "--load", file).stdout
+    assert "works" in ponder("strategies", "--load", file).stdout
+
+
+LOADING = {
+    "a mistake in it": ("1 / 0\n", "ZeroDivisionError: division by zero (line 1)"),
+    "no Python": ("def def\n", "SyntaxError: invalid syntax"),
+    "no strategy in it": ("x = 1\n", "registers no strategy; decorate a function in it with @ponder.strategy()"),
+}
+
+
+@pytest.mark.parametrize(("content", "told"), LOADING.values(), ids=LOADING)
+def test_a_file_that_cannot_be_loaded_is_one_line(
+    ponder: Ponder, model: str, tmp_path: Path, content: str, told: str
+) -> None:
+    (tmp_path / "mine.py").write_text(content)
+    refused = ponder("solve", "-m", model, "--load", str(tmp_path / "mine.py"), "what is the sum?")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert told in refused.stderr
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere/runs.db", "/dev/null/runs.db", "/"])
+def test_a_store_that_cannot_be_written_is_one_line(ponder: Ponder, server: ChatServer, model: str, place: str) -> None:
+    refused = ponder("solve", "-m", model, "what is the sum?", PONDER_STORE=place)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert f"the run store {place}" in refused.stderr
+    assert "set PONDER_STORE to another place" in refused.stderr
+    assert server.bodies == []
+
+
+def test_a_disk_that_fills_up_costs_the_journal_and_not_the_answer(ponder: Ponder, model: str) -> None:
+    ponder("runs")  # the store exists, then the disk is full
+    limited = ponder.with_file_size(60)
+    done = limited("solve", "-m", model, "-s", "self-consistency(n=64)", "what is the sum?")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "this run cannot be resumed" in done.stdout
+    assert "answer " in done.stdout
+
+
+def third_call(server: ChatServer) -> None:
+    """Wait until two calls are answered, read, and followed by another one."""
+    with server.changed:
+        assert server.changed.wait_for(lambda: len(server.bodies) >= 3, 60)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_settles_the_bill_and_gives_the_best_answer_so_far(
+    ponder: Ponder, server: ChatServer, model: str, number: int, code: int
+) -> None:
+    server.token_latency = 0.05
+    running = ponder.start("solve", "-m", model, "-s", "adaptive-consistency(threshold=1)", "--json", "what?")
+    third_call(server)
+    running.send_signal(number)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (code, "")
+    document = json.loads(out)
+    assert document["status"] == "interrupted"
+    assert document["stopped_because"] == {130: "interrupted", 143: "terminated"}[code]
+    assert document["value"] in "1234"
+    assert document["bill"]["calls"] == len(server.bodies)
+
+
+def test_a_stopped_run_goes_on_to_the_answer_that_it_would_have_had(
+    ponder: Ponder, server: ChatServer, model: str
+) -> None:
+    arguments = ["-m", model, "-s", "adaptive-consistency(n=6,threshold=1)", "--seed", "5", "--json", "what?"]
+    whole = json.loads(ponder("solve", *arguments).stdout)
+    server.token_latency = 0.05
+    running = ponder.start("solve", *arguments)
+    third_call(server)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=60)
+    server.token_latency = 0
+    resumed = ponder("resume", "last", "--json")
+    assert resumed.returncode == 0
+    document = json.loads(resumed.stdout)
+    assert document["status"] == "done"
+    assert (document["value"], document["votes"]) == (whole["value"], whole["votes"])
