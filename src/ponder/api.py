@@ -11,7 +11,7 @@ from typing import Any
 
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.answer import Answer
-from ponder.core.backend import Backend, Price
+from ponder.core.backend import Backend, Prepares, Price
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError
 from ponder.core.problem import Message, Problem
@@ -145,6 +145,8 @@ async def execute(
     plan = plan or parse_spec(job.strategy)
     problem = problem or Problem(messages=job.messages, reference=job.reference)
     verifier = verifier or _verifier(job.verifier)
+    if isinstance(backend, Prepares):
+        await backend.prepare()
     check_fits(plan, backend, verifier)
     if job.budget.usd is not None and job.price is None:
         raise UsageError(f"a budget in usd needs a price, and that of {backend.model} is not known; give price=")

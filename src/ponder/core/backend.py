@@ -15,6 +15,7 @@ __all__ = [
     "Choice",
     "Completion",
     "Finish",
+    "Prepares",
     "Price",
     "Progress",
     "Request",
@@ -136,6 +137,19 @@ class Progress:
         self.tokens[index] += tokens
         if self.watch is not None:
             self.watch(index)
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A backend that has to look at its server before it knows its capabilities."""
+
+    async def prepare(self) -> None:
+        """Look, once; the engine calls it before each run.
+
+        Raises:
+            BackendError: the server cannot be reached, or refuses the key.
+        """
+        ...
 
 
 @runtime_checkable

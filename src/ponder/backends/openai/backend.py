@@ -74,6 +74,7 @@ class OpenAI:
         self._transport = Transport(address, model, api_key_env or "OPENAI_API_KEY", concurrency, timeout)
         self._declared = None if capabilities is None else frozenset(capabilities)
         self._most: int | None = None
+        self._prepared = False
         self._become(_server_named(server, address))
 
     @classmethod
@@ -119,6 +120,18 @@ class OpenAI:
             self._become(server)
             await self._transport.close()
         return self._server.name
+
+    async def prepare(self) -> None:
+        """Find out once what the server can do, unless that is known or declared.
+
+        A server that lists no models keeps the least that all can do.
+
+        Raises:
+            BackendError: the server cannot be reached, or refuses the key.
+        """
+        if not self._prepared and self._declared is None and self._server is UNKNOWN:
+            await self.detect()
+        self._prepared = True
 
     async def generate(self, request: Request, progress: Progress) -> Completion:
         """Carry out one call; where the server limits the choices of one call, as several in turn.
