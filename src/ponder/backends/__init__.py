@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ponder.core.backend import Backend
 from ponder.core.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from ponder.backends.weights import FetchProgress
 
 __all__ = ["DEFAULT_MODEL", "connect"]
 
 DEFAULT_MODEL = "local/qwen2.5-coder-1.5b"
 
 
-def connect(spec: str, on_download: Callable[[int, int], None] | None = None) -> Backend:
+def connect(spec: str, show: FetchProgress | None = None) -> Backend:
     """The backend for a model spec.
 
     ``local/NAME`` or ``local/PATH.gguf`` runs in this process; ``openai/MODEL`` is the vendor's API;
-    ``MODEL@http://host:port/v1`` any server that speaks the same wire. `on_download` is told (done, total) bytes while
-    weights are fetched.
+    ``MODEL@http://host:port/v1`` any server that speaks the same wire. `show` is told how a fetch of
+    weights goes on.
 
     Raises:
         UsageError: no such model, or a malformed spec.
@@ -30,7 +33,7 @@ def connect(spec: str, on_download: Callable[[int, int], None] | None = None) ->
     if spec.startswith("local/") or spec.endswith(".gguf"):
         from ponder.backends.llamacpp import LlamaCpp
 
-        return LlamaCpp.open(spec, on_download)
+        return LlamaCpp.open(spec, show)
     raise InvalidOption(
         f"model {spec!r} is none of local/NAME, local/PATH.gguf, openai/MODEL, MODEL@http://host:port/v1; "
         "`ponder models` lists the local ones"
