@@ -83,7 +83,7 @@ def storage() -> Iterator[Finding]:
     place = next(folder for folder in (cache, *cache.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     need = 0 if cached(cards()[0]) else cards()[0].size
-    if not os.access(place, os.W_OK):
+    if not (place.is_dir() and os.access(place, os.W_OK)):
         yield Finding("fail", "cache", f"{cache} cannot be written; set PONDER_CACHE to a folder that can")
     elif free < need:
         yield Finding("fail", "cache", f"{cache}: {human(free)} free, {human(need)} needed; set PONDER_CACHE elsewhere")

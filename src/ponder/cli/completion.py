@@ -12,8 +12,8 @@ __all__ = ["completion"]
 
 @click.command(
     epilog=examples(
-        'eval "$(ponder completion bash)"                # in ~/.bashrc',
-        'eval "$(ponder completion zsh)"                 # in ~/.zshrc, after compinit',
+        'eval "$(ponder completion bash)"  # in ~/.bashrc',
+        'eval "$(ponder completion zsh)"   # in ~/.zshrc, after compinit',
         "ponder completion fish > ~/.config/fish/completions/ponder.fish",
     )
 )

@@ -41,6 +41,7 @@ def resume(run: str, load: tuple[Path, ...], show_branches: bool, as_json: bool)
     from ponder.cli.report import present
     from ponder.cli.views import view_for
     from ponder.core.answer import Answer
+    from ponder.core.errors import UnknownName, UsageError
     from ponder.core.registry import parse_spec
     from ponder.store.sqlite import Store
 
@@ -50,7 +51,10 @@ def resume(run: str, load: tuple[Path, ...], show_branches: bool, as_json: bool)
     if row.status == "done" and row.answer is not None:
         present(Answer.from_dict(row.answer), store, as_json=as_json, show_branches=show_branches)
         return 0
-    parse_spec(row.job["strategy"])  # an unknown one is refused before a model is loaded
+    try:
+        parse_spec(row.job["strategy"])
+    except UnknownName as error:
+        raise UsageError(f"{error}; if it is your own, give its file with --load") from None
     backend = open_model(row.job["model"])
 
     def start(watch: Watch, on_start: OnStart) -> Coroutine[Any, Any, Answer]:

@@ -128,4 +128,6 @@ def _row(row: Row, width: int) -> Text:
         body = clip(f"= {one_line(row.answer)}", room)
     else:
         body = tail(one_line(row.text[-4 * room :]), room) if row.text or state else row.state
-    return Text.assemble(head, (state, _STYLES.get(row.state, "dim")), body)
+    line = Text.assemble(head, (state, _STYLES.get(row.state, "dim")), body)
+    line.truncate(width, overflow="ellipsis")
+    return line
