@@ -20,7 +20,7 @@ def test_self_consistency_returns_the_most_frequent_answer() -> None:
     answer = run("self-consistency(n=5)", samples("A10 B20 B30 -40 A50 B60"))
     assert answer.value == "A"  # a tie, A2 : B2, goes to the answer seen first
     assert dict(answer.votes) == {"A": 2, "B": 2}
-    assert answer.confidence == 0.5  # the branch without an answer abstains
+    assert answer.confidence == 2 / 5  # the branch without an answer abstains, and is no support
     assert (answer.bill.total_tokens, answer.bill.sequential_tokens) == (150, 50)
 
 

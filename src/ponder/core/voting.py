@@ -32,13 +32,14 @@ def tally(branches: Iterable[Branch], weight: Weight = _one) -> dict[str, float]
 def vote(branches: Sequence[Branch], weight: Weight = _one, because: str = "") -> Answer:
     """The answer with the most weight behind it (Wang et al. 2022, arXiv 2203.11171).
 
-    `text` is the reply of the heaviest branch that gives it. `confidence` is its share of all weight.
+    `text` is the reply of the heaviest branch that gives it. `confidence` is its share of the weight of all complete
+    branches: one that abstains is no support.
     """
     votes = tally(branches, weight)
     if not votes:
         return Answer(value=None, stopped_because=because or "no branch gave an answer")
     winner = next(iter(votes))
-    total = sum(votes.values())
+    total = sum(weight(branch) for branch in branches if branch.complete or branch.answer is not None)
     spokesman = max((branch for branch in branches if branch.answer == winner), key=weight)
     return Answer(
         value=winner,
