@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.answer import Answer
@@ -24,6 +25,9 @@ from ponder.engine.live import Live
 from ponder.store.sqlite import Store
 
 __all__ = ["DEFAULT_STRATEGY", "Job", "OnStart", "aresume", "asolve", "check_fits", "execute", "solve"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 DEFAULT_STRATEGY = "self-consistency"
 
@@ -116,13 +120,20 @@ async def asolve(
         )
 
 
-def solve(question: str | bytes | Sequence[Message] | Problem, **options: Any) -> Answer:
-    """`asolve` for programs without an event loop; takes the same options."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(asolve(question, **options))
-    raise UsageError("solve() cannot run inside an event loop; use `await ponder.asolve(...)` there")
+def _blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    @functools.wraps(function)
+    def call(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(function(*arguments, **options))
+        raise UsageError("solve() cannot run inside an event loop; use `await ponder.asolve(...)` there")
+
+    return call
+
+
+solve = _blocking(asolve)
+"""`asolve` for programs without an event loop; takes the same options."""
 
 
 async def execute(
@@ -252,7 +263,8 @@ def _price(price: str | Price | None, backend: Backend) -> Price | None:
         return prices.parse(price)
     known = price or backend.price
     # Only the vendor's own API charges the vendor's list price; a server of one's own may carry any name.
-    return known or (prices.look_up(backend.model) if backend.name.startswith("openai/") else None)
+    vendors = backend.name == f"openai/{backend.model}"
+    return known or (prices.look_up(backend.model) if vendors else None)
 
 
 def _verifier(given: str | Verifier | Callable[..., Any] | None) -> Verifier | None:

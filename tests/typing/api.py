@@ -17,6 +17,7 @@ def solving() -> None:
     assert_type(answer.stopped_because, str)
     assert_type(answer.branches, tuple[ponder.Branch, ...])
     assert_type(answer.bill, ponder.Bill)
+    ponder.solve("2 + 2?", effort_level=0.5)  # type: ignore[call-arg]
     assert_type(ponder.solve([{"role": "user", "content": "What is 12 * 13?"}]), Answer)
 
 
