@@ -1,65 +1,76 @@
-"""The embedded backend."""
+"""The backend for models that run in this process."""
 
 from __future__ import annotations
 
-import asyncio
-import zlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import replace
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
+import anyio.to_thread
 
-from ponder.backends.llamacpp.job import Draft, Job
-from ponder.backends.llamacpp.room import Room
-from ponder.backends.llamacpp.runtime import Runtime, new_key
+from ponder.backends.llamacpp.failures import too_long
+from ponder.backends.llamacpp.gate import Gate
+from ponder.backends.llamacpp.header import Header, read_header
+from ponder.backends.llamacpp.machine import free_memory
+from ponder.backends.llamacpp.reply import Line
+from ponder.backends.llamacpp.runtime import Runtime
 from ponder.backends.needs import refuse_undeclared
-from ponder.backends.thinking import opens_inside, split_thinking
-from ponder.core.backend import Capability, Choice, Completion, Finish, Price, Progress, Request, Usage
-from ponder.core.errors import BrokenReply, Rejected
-
-if TYPE_CHECKING:
-    from ponder.backends.weights import FetchProgress
+from ponder.backends.thinking import opens_inside
+from ponder.core.backend import Capability, Completion, Price, Progress, Request, Usage
+from ponder.core.errors import InvalidOption, Rejected
 
 __all__ = ["LlamaCpp"]
 
-CONTEXT = 32_768
 SLOTS = 32
+CONTEXT = 32 * 1024
+"""Tokens, shared by all branches; less where a quarter of the free memory does not hold their attention state."""
+
+_LEAST_CONTEXT = 2048
+_PROMPTS_KEPT = 256
+_TAGS = ("<think>", "</think>")
 
 
 class LlamaCpp:
-    """A GGUF model in this process.
+    """A GGUF model in this process, by llama.cpp.
 
-    The choices of one request share the prompt's KV cache; separate requests run together, each in a slot that still
-    holds the beginning of its text if there is one, so that a branch is continued or probed at the price of the new
-    tokens. `context` is the KV cache in tokens, for all slots together.
+    `context` is the tokens of attention state that all branches share; one branch may use all of it, up to what the
+    model was trained for. `slots` is how many branches are decoded together; more than that wait. `threads` of None
+    takes every physical core that the process may use. The environment variables ``GOMP_SPINCOUNT`` (default 3000)
+    and ``OMP_WAIT_POLICY`` say how its threads wait; ``OMP_WAIT_POLICY=PASSIVE`` leaves a shared machine to others.
 
-    A seed makes a text repeatable as long as the same texts are computed beside it: floating-point sums depend on the
-    size of the batch, and a near tie between two tokens may fall the other way.
+    The same seed, `n` and prompt give the same texts, choice ``i`` being seeded with ``seed + i``. In a batch of
+    other size, or after another part of the prompt was cached, sums are rounded in another order, which now and then
+    tips the choice between two tokens that are nearly as likely.
 
     Raises:
+        InvalidOption: `context`, `slots` or `threads` is not positive.
         WeightsError: the file cannot be loaded.
     """
 
+    capabilities = frozenset(set(Capability) - {Capability.THINKING_BUDGET})
+    price: Price | None = Price(0.0, 0.0, 0.0, "local")
+
     def __init__(
-        self, name: str, path: Path, *, context: int = CONTEXT, slots: int = SLOTS, threads: int | None = None
+        self, name: str, path: Path, *, context: int | None = None, slots: int = SLOTS, threads: int | None = None
     ) -> None:
+        for option, value in (("context", context), ("slots", slots), ("threads", threads)):
+            if value is not None and value < 1:
+                raise InvalidOption(f"{option}={value} must be at least 1")
+        header = read_header(path)
         self.name = name
         self.model = name.removeprefix("local/")
-        self.capabilities = frozenset(Capability) - {Capability.THINKING_BUDGET}
         self.concurrency = slots
-        self.price: Price | None = Price(0.0, 0.0, 0.0, "local")
-        self._runtime: Runtime | None = Runtime(path, context=context, slots=slots, threads=threads, key=new_key())
-        self._context = context
-        self._room = Room(slots, context)
-        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="ponder-llamacpp")
+        self._context = context or _fitting_context(header, free_memory())
+        self._longest = min(self._context, header.context or self._context)
+        self._gate = Gate(slots, self._context)
+        self._runtime = Runtime(path, context=self._context, slots=slots, threads=threads)
+        self._prompts: dict[str, str] = {}
 
     @classmethod
-    def open(cls, spec: str, show: FetchProgress | None = None) -> LlamaCpp:
-        """The backend for ``local/NAME`` or the path of a GGUF file; the weights are fetched if they are not there.
+    def open(cls, spec: str, on_download: Callable[[int, int], None] | None = None) -> LlamaCpp:
+        """The model for ``local/NAME``, ``local/PATH.gguf`` or a path; `on_download` is told (done, total) bytes.
 
         Raises:
             UnknownName: no such model.
@@ -67,107 +78,153 @@ class LlamaCpp:
         """
         from ponder.backends.weights import resolve
 
-        return cls(spec, resolve(spec, show=show))
+        return cls(spec, resolve(spec, show=_Shown(on_download) if on_download else None))
 
     def __repr__(self) -> str:
-        return f"LlamaCpp({self.name!r})"
+        return f"LlamaCpp({self.name!r}, context={self._context}, slots={self.concurrency})"
 
     async def generate(self, request: Request, progress: Progress) -> Completion:
-        """Carry out one call; more choices than there is room for run one group after another.
+        """Complete `request.n` times in one batch, as far as slots are free; the others follow as slots become free.
 
         Raises:
-            MissingCapability: the request asks for a thinking budget.
-            Rejected: the prompt does not fit the context, or the template refuses the messages.
+            MissingCapability: a thinking budget.
+            Rejected: it does not fit the context, or the schema is none.
+            BackendError: the runtime failed.
         """
         refuse_undeclared(self, request)
-        runtime = self._runtime
-        if runtime is None:
-            raise Rejected(f"{self.name} is closed")
-        loop = asyncio.get_running_loop()
-        prompt, length = await loop.run_in_executor(self._threads, runtime.render, request.messages)
-        cells = length + len(request.prefix.encode()) // 2
-        drafts: list[Draft] = []
-        usage = Usage()
-        for first, count in _groups(request.n, self._together(cells, request.max_tokens)):
-            body = _body(request, prompt, first, count)
-            async with self._room.take(count, min(runtime.context, cells + count * request.max_tokens)):
-                job = await self._run(runtime, body, Job(count, progress, first))
-            drafts += job.drafts
-            usage = Usage(usage.prompt + job.prompt_tokens, usage.cached + job.cached_tokens)
-        choices = tuple(_choice(draft, request) for draft in drafts)
-        return Completion(choices, replace(usage, output=sum(choice.tokens for choice in choices)))
+        _refuse_bad_schema(request.schema)
+        text, tokens = await anyio.to_thread.run_sync(self._prompt, request)
+        if tokens >= self._longest:
+            raise Rejected(too_long(tokens, self._longest))
+        call = _Call(self._runtime, self._gate, request, text, tokens, progress)
+        return await call.run(min(request.max_tokens, self._longest - tokens))
 
     async def aclose(self) -> None:
-        """Unload the model, once what is under way has ended."""
-        self._threads.shutdown(wait=False)
-        self._runtime = None
+        """Stop what runs and free the memory. Safe to call twice."""
+        await self._runtime.aclose()
 
-    def _together(self, cells: int, max_tokens: int) -> int:
-        """How many choices fit the KV cache at a time."""
-        return max(1, min(self.concurrency, (self._context - cells) // max_tokens))
+    def _prompt(self, request: Request) -> tuple[str, int]:
+        """What the model is to continue, and its tokens.
 
-    async def _run(self, runtime: Runtime, body: dict[str, Any], job: Job) -> Job:
-        work = asyncio.get_running_loop().run_in_executor(self._threads, runtime.complete, body, job.receive)
+        The template is applied to the messages only and the prefix follows as it stands: a template would trim it,
+        and then a branch would not go on where it stopped.
+        """
+        key = json.dumps(request.messages, default=dict)
+        opening = self._prompts.get(key)
+        if opening is None:
+            opening = self._runtime.post("/apply-template", {"messages": request.messages})["prompt"]
+            if len(self._prompts) >= _PROMPTS_KEPT:
+                self._prompts.clear()
+            self._prompts[key] = opening
+        prefix = request.prefix
+        if opening.rstrip().endswith(_TAGS[0]):  # the template has begun the reasoning already
+            prefix = prefix.removeprefix(_TAGS[0])
+        text = opening + prefix
+        body = {"content": text, "add_special": True, "parse_special": True}
+        return text, len(self._runtime.post("/tokenize", body)["tokens"])
+
+
+class _Call:
+    """One request, in as many calls to the runtime as the free slots make of it."""
+
+    def __init__(
+        self, runtime: Runtime, gate: Gate, request: Request, prompt: str, tokens: int, progress: Progress
+    ) -> None:
+        self._runtime = runtime
+        self._gate = gate
+        self._request = request
+        self._prompt = prompt
+        self._tokens = tokens
+        self._progress = progress
+        inside = opens_inside(prompt)
+        self._lines = [Line(index, progress, inside) for index in range(request.n)]
+
+    async def run(self, max_tokens: int) -> Completion:
+        begun = 0
+        async with anyio.create_task_group() as group:
+            while begun < self._request.n:
+                count = await self._gate.take(self._request.n - begun, self._tokens, max_tokens)
+                group.start_soon(self._batch, begun, count, max_tokens)
+                begun += count
+        choices = tuple(line.choice() for line in self._lines)
+        usage = Usage(
+            self._progress.prompt_tokens, self._progress.cached_tokens, sum(choice.tokens for choice in choices)
+        )
+        return Completion(choices, usage)
+
+    async def _batch(self, start: int, count: int, max_tokens: int) -> None:
+        """Choices `start` to `start + count`; each gives its slot back as soon as it ends."""
+        held = count
+
+        def take(chunk: dict[str, Any]) -> None:
+            nonlocal held
+            if start == 0 and "prompt_progress" in chunk:
+                self._progress.prompt_tokens = chunk["prompt_progress"]["total"]
+                self._progress.cached_tokens = chunk["prompt_progress"]["cache"]
+                return
+            line = self._lines[start + chunk["choices"][0]["index"]]
+            line.take(chunk)
+            if line.finished:
+                held -= 1
+                self._gate.give(1, max_tokens)
+
         try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            job.cancelled = True  # the runtime asks at its next token whether anybody wants more
-            with anyio.CancelScope(shield=True), suppress(asyncio.CancelledError):
-                await work
-            job.read()
-            raise
-        job.read()
-        if job.error is not None:
-            raise job.error
-        if any(draft.finish is None for draft in job.drafts):
-            raise BrokenReply("llama.cpp stopped in mid-reply")
-        return job
+            await self._runtime.stream(self._body(start, count, max_tokens), take)
+        finally:
+            self._gate.give(held, self._tokens + held * max_tokens)
+
+    def _body(self, start: int, count: int, max_tokens: int) -> dict[str, Any]:
+        request = self._request
+        body: dict[str, Any] = {
+            "prompt": self._prompt,
+            "n": count,
+            "max_tokens": max_tokens,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "top_k": 0,
+            "samplers": ["temperature", "top_p"],
+            "stop": [text for text in request.stop if text],
+            "preserved_tokens": _TAGS,
+            "stream": True,
+            "return_progress": True,
+            "timings_per_token": True,
+        }
+        if request.stop:
+            body["verbose"] = True  # else it does not say whether a stop string or the model itself ended a choice
+        if request.seed is not None:
+            body["seed"] = (request.seed + start) & 0x7FFFFFFF  # a choice adds its place among those of its call
+        if request.logprobs:
+            body["n_probs"] = request.logprobs
+        if request.schema is not None:
+            body["json_schema"] = request.schema
+        return body
 
 
-def _groups(n: int, most: int) -> Iterator[tuple[int, int]]:
-    """First choice and number of choices of each group."""
-    for first in range(0, n, most):
-        yield first, min(most, n - first)
+class _Shown:
+    """Passes on how a download goes."""
+
+    def __init__(self, update: Callable[[int, int], None]) -> None:
+        self.update = update
+
+    def note(self, text: str) -> None:
+        """Which source is tried: nobody asked."""
 
 
-def _body(request: Request, prompt: str, first: int, count: int) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "prompt": prompt + request.prefix,
-        "n": count,
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        # The request says how to sample; the runtime's own filters would change what is measured.
-        "top_k": 0,
-        "min_p": 0.0,
-        "stop": list(request.stop),
-        "n_probs": request.logprobs,
-        "stream": True,
-        "timings_per_token": True,
-        "return_progress": True,
-        "cache_prompt": True,
-        # Only the verbose form tells a stop string from the end of the text.
-        "verbose": bool(request.stop),
-    }
-    if request.seed is not None:
-        # The runtime numbers the choices of a call itself; another group of the same request starts elsewhere.
-        body["seed"] = zlib.crc32(f"{request.seed}:{first}".encode()) if first else request.seed
-    if request.schema is not None:
-        body["json_schema"] = dict(request.schema)
-    return body
+def _fitting_context(header: Header, memory: int) -> int:
+    """The default context, or less where its attention state would take more than a quarter of `memory` bytes."""
+    if header.kv_bytes is None:
+        return CONTEXT // 4
+    fits = memory // 4 // header.kv_bytes
+    return max(_LEAST_CONTEXT, min(CONTEXT, fits // 256 * 256))
 
 
-def _choice(draft: Draft, request: Request) -> Choice:
-    thinking, text = split_thinking(draft.text, opens_inside(request.prefix))
-    finish: Finish = "length" if draft.finish == "length" else "boundary" if draft.stopped_by_word else "stop"
-    # The runtime does not count the reasoning apart; its share of the text is the best that is known.
-    share = len(thinking) / (len(thinking) + len(text)) if thinking else 0.0
-    return Choice(
-        text=text,
-        tokens=draft.tokens,
-        finish=finish,
-        thinking=thinking,
-        thinking_tokens=round(draft.tokens * share),
-        logprob=sum(draft.logprobs) / len(draft.logprobs) if draft.logprobs else None,
-        first=draft.first or {},
-    )
+def _refuse_bad_schema(schema: Mapping[str, Any] | None) -> None:
+    """The runtime passes over a schema that it cannot read, and the model then writes what it likes."""
+    if schema is None:
+        return
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise Rejected(f"this is no JSON schema: {error.message}") from None

@@ -1,116 +1,163 @@
-"""The runtime: one loaded model with its slots, and the few things that are asked of it."""
+"""llama.cpp in this process."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import secrets
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ponder.core.errors import Rejected, WeightsError
-from ponder.core.problem import Message
+import anyio
+import anyio.to_thread
 
-__all__ = ["Runtime", "new_key", "serve"]
+from ponder.backends.llamacpp.failures import raise_for
+from ponder.backends.llamacpp.flight import Flight, Take
+from ponder.backends.llamacpp.machine import cores, free_memory
+from ponder.core.errors import BackendError, BrokenReply, WeightsError
 
-SPIN = "3000"
+__all__ = ["Runtime", "serve"]
+
+_SPIN_COUNT = "3000"
+_BATCH = 256
+_SPILL_BYTES = 2**30
+_MIB = 2**20
+
+_encode = json.JSONEncoder(default=dict, check_circular=False).encode
 
 
 class Runtime:
-    """A model loaded by llama.cpp, which works on up to `slots` texts at a time.
+    """One loaded model.
 
-    The slots share one KV cache of `context` tokens. `threads` defaults to the cores that this process may use. The
-    runtime's own HTTP server listens on loopback, under a key that only this object knows, because rendering a chat
-    and counting tokens are offered nowhere else.
-
-    Between two pieces of work its OpenMP threads spin for a moment. ``GOMP_SPINCOUNT`` is set to 3000 unless the user
-    has set it or ``OMP_WAIT_POLICY``: more spinning costs a factor of ten as soon as anything else runs on the
-    machine. On a shared machine set ``OMP_WAIT_POLICY=PASSIVE``.
+    `context` is the tokens of attention state that all sequences share, `slots` how many sequences are decoded
+    together. `threads` of None takes every physical core. The HTTP side listens on this machine only, and if `private`
+    to this object only.
 
     Raises:
         WeightsError: the file cannot be loaded.
     """
 
     def __init__(
-        self, path: Path, *, context: int, slots: int, threads: int | None = None, key: str | None = None
+        self, path: Path, *, context: int, slots: int, threads: int | None = None, private: bool = True
     ) -> None:
-        if "OMP_WAIT_POLICY" not in os.environ:
-            os.environ.setdefault("GOMP_SPINCOUNT", SPIN)
-        import xllamacpp  # only now: it reads the environment when it is loaded
-
-        self.context, self.slots = context, slots
-        self._key = key
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(path)
-        parameters.n_ctx = context
-        parameters.n_parallel = slots
-        parameters.kv_unified = True
-        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads or _cores()
-        parameters.verbosity = -1
-        parameters.ui = False
-        parameters.warmup = False
-        parameters.endpoint_slots = False
-        if key is not None:
-            parameters.api_keys = [key]
+        self._key = secrets.token_urlsafe(32) if private else ""
+        params = _params(path, context, slots, threads or cores())
+        if private:
+            params.api_keys = [self._key]
+            params.n_threads_http = 2
         try:
-            self._server = xllamacpp.Server(parameters)
-        except RuntimeError as error:
-            raise WeightsError(f"llama.cpp cannot load {path}: {error}; is it a whole GGUF file?") from None
-        self.url: str = self._server.listening_address
-        self._render = lru_cache(maxsize=256)(self._ask_for_rendering)
+            server = _library().Server(params)
+        except RuntimeError:
+            raise WeightsError(
+                f"the runtime cannot load {path}: the file is damaged, or of a kind that it does not know, or too "
+                f"large for the free memory ({free_memory() / 1e9:.1f} GB)"
+            ) from None
+        self.address: str = server.listening_address
+        # To close waits for the end of the runtime's main loop, for ever if that has not begun. An answer proves it.
+        server.handle_completions(_encode({"prompt": [0], "max_tokens": 1, "stream": True}).encode(), lambda _: False)
+        self._server = [server]
+        self._flights: set[Flight] = set()
+        # At the latest when the interpreter ends: the library's threads must not outlive it.
+        self.close = weakref.finalize(self, self._server.clear)
 
-    def render(self, messages: Sequence[Message]) -> tuple[str, int]:
-        """The prompt that the model's chat template makes of `messages`, and its length in tokens.
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """What only the HTTP side offers: ``/apply-template``, ``/tokenize``. Blocks for a millisecond.
 
         Raises:
-            Rejected: the template refuses them.
+            BackendError: it refused.
         """
-        return self._render(json.dumps([dict(message) for message in messages]))
-
-    def count(self, text: str) -> int:
-        """How many tokens `text` has."""
-        asked = {"content": text, "add_special": True, "parse_special": True}
-        return len(self._post("/tokenize", asked)["tokens"])
-
-    def complete(self, body: Mapping[str, Any], receive: Callable[[bytes], bool]) -> None:
-        """Stream a text completion: `receive` gets each piece of JSON and returns True to stop. Blocks meanwhile."""
-        self._server.handle_completions(json.dumps(body).encode(), receive)
-
-    def _ask_for_rendering(self, messages: str) -> tuple[str, int]:
-        prompt: str = self._post("/apply-template", {"messages": json.loads(messages)})["prompt"]
-        return prompt, self.count(prompt)
-
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        request = urllib.request.Request(
-            self.url + path,
-            json.dumps(body).encode(),
-            {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
-        )
+        connection = http.client.HTTPConnection(self.address.removeprefix("http://"), timeout=60)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
         try:
-            # Not through a proxy that the environment may name: this never leaves the machine.
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as reply:
-                return json.load(reply)
-        except urllib.error.HTTPError as error:
-            raise Rejected(f"the chat template refuses the messages: {error.read()[:200].decode()}") from None
+            connection.request("POST", path, _encode(body).encode(), headers)
+            reply = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise BrokenReply(f"the embedded model does not answer {path}: {error}") from error
+        finally:
+            connection.close()
+        raise_for(reply)
+        return reply
+
+    async def stream(self, body: Mapping[str, Any], take: Take) -> None:
+        """Complete a prompt; `take` gets each chunk in the event loop.
+
+        When it is cancelled, or `take` raises, the runtime stops at the next token, and what it had produced by then
+        still goes to `take`.
+
+        Raises:
+            BackendError: the runtime refused or failed, or is closed.
+        """
+        if not self._server:
+            raise BackendError("the embedded model is closed")
+        flight = Flight(self._server[0], _encode(body).encode(), take)
+        self._flights.add(flight)
+        try:
+            await flight.run()
+        finally:
+            self._flights.discard(flight)
+
+    async def aclose(self) -> None:
+        """Stop what runs and free the model. Safe to call twice."""
+        flights = list(self._flights)
+        for flight in flights:
+            flight.stop()
+        with anyio.CancelScope(shield=True):
+            for flight in flights:
+                await flight.landed.wait()
+            await anyio.to_thread.run_sync(self.close)
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _library() -> Any:
+    """The library. Its OpenMP threads spin while they wait for each other.
+
+    Spinning for long, as is the default, costs a factor of ten when other processes want the cores; spinning for a
+    moment costs an idle machine nothing. Whoever sets ``GOMP_SPINCOUNT`` or ``OMP_WAIT_POLICY`` has the last word.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise WeightsError(f"an embedded model needs the runtime: pip install 'ponder[local]' ({error})") from error
+    return xllamacpp
 
 
-def new_key() -> str:
-    """A key for the runtime's own server."""
-    return secrets.token_hex(16)
+def _params(path: Path, context: int, slots: int, threads: int) -> Any:
+    params = _library().CommonParams()
+    params.model.path = str(path)
+    params.n_ctx = context
+    params.n_parallel = slots
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    # One pool for all sequences: a prompt is held once for all its samples, and a step is one batch whichever
+    # sequences take part. With a pool for each, the batch falls apart at every gap in their numbers.
+    params.kv_unified = True
+    # A branch that loses its slot to another finds its state in main memory.
+    params.cache_ram_mib = min(_SPILL_BYTES, free_memory() // 8) // _MIB
+    params.cache_idle_slots = False
+    # A call can be cancelled between two batches of its prompt, but not within one.
+    params.n_batch = params.n_ubatch = max(_BATCH, slots)
+    params.verbosity = -1
+    params.warmup = params.ui = False
+    params.cors_origins = ""
+    params.endpoint_props = True
+    return params
 
 
 @contextmanager
-def serve(path: Path, *, context: int = 8192, slots: int = 8) -> Iterator[str]:
-    """The runtime's own HTTP server over the file at `path`, on loopback and without a key; yields its base URL."""
-    runtime = Runtime(path, context=context, slots=slots)
-    yield f"{runtime.url}/v1"
-    del runtime
+def serve(path: Path, *, context: int = 8192, slots: int = 4) -> Iterator[str]:
+    """Run the runtime's own HTTP server for the model at `path`; gives its base URL, ``http://127.0.0.1:PORT/v1``.
+
+    It listens on this machine only and asks for no key.
+
+    Raises:
+        WeightsError: the file cannot be loaded.
+    """
+    runtime = Runtime(path, context=context, slots=slots, private=False)
+    try:
+        yield f"{runtime.address}/v1"
+    finally:
+        runtime.close()
