@@ -18,8 +18,8 @@ class Answer:
 
     `value` is the final answer, None when there is none; `text` the whole reply that gives it. `confidence` in
     [0, 1] is the winner's share of the complete samples, or what the strategy says of itself. `votes` maps every
-    answer to its weight, the winner first. `stopped_because` is a phrase for people. A strategy fills these; the engine adds the
-    bill, all branches, `notes` (samples that failed, for example) and the run's id.
+    answer to its weight, the winner first. `stopped_because` is a phrase for people. A strategy fills these; the
+    engine adds the bill, all branches, `notes` (samples that failed, for example) and the run's id.
     """
 
     value: str | None
