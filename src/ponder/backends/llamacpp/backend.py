@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -20,6 +20,9 @@ from ponder.backends.needs import refuse_undeclared
 from ponder.backends.thinking import opens_inside
 from ponder.core.backend import Capability, Completion, Price, Progress, Request, Usage
 from ponder.core.errors import InvalidOption, Rejected
+
+if TYPE_CHECKING:
+    from ponder.backends.weights import FetchProgress
 
 __all__ = ["LlamaCpp"]
 
@@ -69,8 +72,8 @@ class LlamaCpp:
         self._prompts: dict[str, str] = {}
 
     @classmethod
-    def open(cls, spec: str, on_download: Callable[[int, int], None] | None = None) -> LlamaCpp:
-        """The model for ``local/NAME``, ``local/PATH.gguf`` or a path; `on_download` is told (done, total) bytes.
+    def open(cls, spec: str, show: FetchProgress | None = None) -> LlamaCpp:
+        """The model for ``local/NAME``, ``local/PATH.gguf`` or a path; `show` is told how a fetch goes on.
 
         Raises:
             UnknownName: no such model.
@@ -78,7 +81,7 @@ class LlamaCpp:
         """
         from ponder.backends.weights import resolve
 
-        return cls(spec, resolve(spec, show=_Shown(on_download) if on_download else None))
+        return cls(spec, resolve(spec, show=show))
 
     def __repr__(self) -> str:
         return f"LlamaCpp({self.name!r}, context={self._context}, slots={self.concurrency})"
@@ -198,16 +201,6 @@ class _Call:
         if request.schema is not None:
             body["json_schema"] = request.schema
         return body
-
-
-class _Shown:
-    """Passes on how a download goes."""
-
-    def __init__(self, update: Callable[[int, int], None]) -> None:
-        self.update = update
-
-    def note(self, text: str) -> None:
-        """Which source is tried: nobody asked."""
 
 
 def _fitting_context(header: Header, memory: int) -> int:
