@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ParamSpec, TypeVar
 
+import anyio.to_thread
+
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.answer import Answer
 from ponder.core.backend import Backend, Prepares, Price
@@ -247,7 +249,7 @@ async def _connected(model: str | Backend | None, stack: AsyncExitStack) -> Back
 
     if model is not None and not isinstance(model, str):
         return model
-    backend = connect(model or DEFAULT_MODEL)
+    backend = await anyio.to_thread.run_sync(connect, model or DEFAULT_MODEL)  # weights take their time
     stack.push_async_callback(backend.aclose)
     return backend
 
