@@ -85,6 +85,7 @@ LAST_LINES = [
     ("#### Step 1", None),
     ("Yes", None),
     ("", None),
+    (r"Answer: \boxed{...}", None),  # the instruction, said back
 ]
 THINKING = [
     (r"<think>maybe \boxed{3}</think>The answer is 4", "4"),

@@ -15,7 +15,7 @@ _WRAPPED = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _FORMULA = re.compile(r"(?<!\\)\$([^$\n]+)(?<!\\)\$|\\\(|\\\)|\\\[|\\\]")
-_PLACEHOLDER = re.compile(r"[.…\s]*|<[^<>]*>|\[?your answer\]?", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"(?:\\(?:boxed|fbox)\{)?[.…\s]*\}?|<[^<>]*>|\[?your answer\]?", re.IGNORECASE)
 _LAYERS = 4  # nobody wraps a value in more
 
 
