@@ -54,24 +54,24 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while text not in self.seen:
             assert time.monotonic() < deadline, f"{text!r} did not appear in {self.seen!r}"
-            if not self._read(deadline) and text not in self.seen:
-                raise AssertionError(f"the program ended without {text!r}: {self.seen!r}")
+            assert self._read(deadline) or text in self.seen, f"it ended without {text!r}: {self.seen!r}"
 
-    def finish(self, seconds: float = 60) -> int:
-        """Read to the end; the exit code."""
+    def finish(self, seconds: float = 60, typing: str = "") -> int:
+        """Read to the end, `typing` again and again; the exit code."""
         deadline = time.monotonic() + seconds
-        while self._read(deadline):
+        while self._read(min(deadline, time.monotonic() + 0.5) if typing else deadline):
             assert time.monotonic() < deadline, f"still running: {self.seen!r}"
+            self.type(typing)
         return self.process.wait(seconds)
 
     def _read(self, deadline: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], max(deadline - time.monotonic(), 0))
         try:
-            data = os.read(self._master, 65536) if ready else b" "
+            data = os.read(self._master, 65536) if ready else b""
         except OSError:  # the other side is closed
             return False
         self.seen += data.decode(errors="replace")
-        return bool(data)
+        return True
 
 
 def plain(text: str) -> str:

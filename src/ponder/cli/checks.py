@@ -65,7 +65,7 @@ def program() -> Iterator[Finding]:
 
     yield Finding("ok", "ponder", f"{__version__} on Python {platform.python_version()} ({sys.executable})")
     try:
-        import xllamacpp  # type: ignore[import-untyped]
+        import xllamacpp
     except (ImportError, OSError) as error:
         yield Finding("warn", "runtime", f"no embedded models: {error}; pip install 'ponder[local]'")
     else:
