@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import anyio
 import anyio.to_thread
 
+from ponder.backends.llamacpp.call import TAGS, Call
 from ponder.backends.llamacpp.failures import too_long
 from ponder.backends.llamacpp.gate import Gate
 from ponder.backends.llamacpp.header import Header, read_header
 from ponder.backends.llamacpp.machine import free_memory
-from ponder.backends.llamacpp.reply import Line
 from ponder.backends.llamacpp.runtime import Runtime
+from ponder.backends.llamacpp.schema import refuse_bad_schema
 from ponder.backends.needs import refuse_undeclared
-from ponder.backends.thinking import opens_inside
-from ponder.core.backend import Capability, Completion, Price, Progress, Request, Usage
-from ponder.core.errors import InvalidOption, Rejected
+from ponder.core.backend import Capability, Completion, Price, Progress, Request
+from ponder.core.errors import BackendError, InvalidOption, Rejected
 
 if TYPE_CHECKING:
     from ponder.backends.weights import FetchProgress
@@ -32,7 +30,6 @@ CONTEXT = 32 * 1024
 
 _LEAST_CONTEXT = 2048
 _PROMPTS_KEPT = 256
-_TAGS = ("<think>", "</think>")
 
 
 class LlamaCpp:
@@ -95,11 +92,13 @@ class LlamaCpp:
             BackendError: the runtime failed.
         """
         refuse_undeclared(self, request)
-        _refuse_bad_schema(request.schema)
+        refuse_bad_schema(request.schema)
+        if self._runtime.closed:
+            raise BackendError(f"the model {self.name} has been closed")
         text, tokens = await anyio.to_thread.run_sync(self._prompt, request)
         if tokens >= self._longest:
             raise Rejected(too_long(tokens, self._longest))
-        call = _Call(self._runtime, self._gate, request, text, tokens, progress)
+        call = Call(self._runtime, self._gate, request, text, tokens, progress)
         return await call.run(min(request.max_tokens, self._longest - tokens))
 
     async def aclose(self) -> None:
@@ -120,87 +119,11 @@ class LlamaCpp:
                 self._prompts.clear()
             self._prompts[key] = opening
         prefix = request.prefix
-        if opening.rstrip().endswith(_TAGS[0]):  # the template has begun the reasoning already
-            prefix = prefix.removeprefix(_TAGS[0])
+        if opening.rstrip().endswith(TAGS[0]):  # the template has begun the reasoning already
+            prefix = prefix.removeprefix(TAGS[0])
         text = opening + prefix
         body = {"content": text, "add_special": True, "parse_special": True}
         return text, len(self._runtime.post("/tokenize", body)["tokens"])
-
-
-class _Call:
-    """One request, in as many calls to the runtime as the free slots make of it."""
-
-    def __init__(
-        self, runtime: Runtime, gate: Gate, request: Request, prompt: str, tokens: int, progress: Progress
-    ) -> None:
-        self._runtime = runtime
-        self._gate = gate
-        self._request = request
-        self._prompt = prompt
-        self._tokens = tokens
-        self._progress = progress
-        inside = opens_inside(prompt)
-        self._lines = [Line(index, progress, inside) for index in range(request.n)]
-
-    async def run(self, max_tokens: int) -> Completion:
-        begun = 0
-        async with anyio.create_task_group() as group:
-            while begun < self._request.n:
-                count = await self._gate.take(self._request.n - begun, self._tokens, max_tokens)
-                group.start_soon(self._batch, begun, count, max_tokens)
-                begun += count
-        choices = tuple(line.choice() for line in self._lines)
-        usage = Usage(
-            self._progress.prompt_tokens, self._progress.cached_tokens, sum(choice.tokens for choice in choices)
-        )
-        return Completion(choices, usage)
-
-    async def _batch(self, start: int, count: int, max_tokens: int) -> None:
-        """Choices `start` to `start + count`; each gives its slot back as soon as it ends."""
-        held = count
-
-        def take(chunk: dict[str, Any]) -> None:
-            nonlocal held
-            if start == 0 and "prompt_progress" in chunk:
-                self._progress.prompt_tokens = chunk["prompt_progress"]["total"]
-                self._progress.cached_tokens = chunk["prompt_progress"]["cache"]
-                return
-            line = self._lines[start + chunk["choices"][0]["index"]]
-            line.take(chunk)
-            if line.finished:
-                held -= 1
-                self._gate.give(1, max_tokens)
-
-        try:
-            await self._runtime.stream(self._body(start, count, max_tokens), take)
-        finally:
-            self._gate.give(held, self._tokens + held * max_tokens)
-
-    def _body(self, start: int, count: int, max_tokens: int) -> dict[str, Any]:
-        request = self._request
-        body: dict[str, Any] = {
-            "prompt": self._prompt,
-            "n": count,
-            "max_tokens": max_tokens,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "top_k": 0,
-            "samplers": ["temperature", "top_p"],
-            "stop": [text for text in request.stop if text],
-            "preserved_tokens": _TAGS,
-            "stream": True,
-            "return_progress": True,
-            "timings_per_token": True,
-        }
-        if request.stop:
-            body["verbose"] = True  # else it does not say whether a stop string or the model itself ended a choice
-        if request.seed is not None:
-            body["seed"] = (request.seed + start) & 0x7FFFFFFF  # a choice adds its place among those of its call
-        if request.logprobs:
-            body["n_probs"] = request.logprobs
-        if request.schema is not None:
-            body["json_schema"] = request.schema
-        return body
 
 
 def _fitting_context(header: Header, memory: int) -> int:
@@ -209,15 +132,3 @@ def _fitting_context(header: Header, memory: int) -> int:
         return CONTEXT // 4
     fits = memory // 4 // header.kv_bytes
     return max(_LEAST_CONTEXT, min(CONTEXT, fits // 256 * 256))
-
-
-def _refuse_bad_schema(schema: Mapping[str, Any] | None) -> None:
-    """The runtime passes over a schema that it cannot read, and the model then writes what it likes."""
-    if schema is None:
-        return
-    from jsonschema import Draft202012Validator, SchemaError
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise Rejected(f"this is no JSON schema: {error.message}") from None

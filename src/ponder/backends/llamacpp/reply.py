@@ -30,12 +30,14 @@ class Line:
         self._finish: Finish = "length"
         self._logprobs: list[float] = []
         self._first: dict[str, float] = {}
+        self._withheld: list[int] = []
 
     def take(self, chunk: Mapping[str, Any]) -> None:
         """Take over a chunk. `predicted_n` counts every token, also those whose text waits for the next one."""
         choice = chunk["choices"][0]
         tokens = chunk["timings"]["predicted_n"]
-        text = choice["text"]
+        text, verbose = choice["text"], chunk.get("__verbose", {})
+        self._withheld = [] if text else [*self._withheld, *verbose.get("tokens", ())]
         if text or tokens > self._tokens:
             self._pieces.append((text, tokens))
             self._show(*self._thinking.feed(text), tokens - self._tokens)
@@ -44,7 +46,7 @@ class Line:
             self._first = self._first or _alternatives(entry["top_logprobs"])
             self._logprobs.append(entry["logprob"])
         if choice["finish_reason"] is not None:
-            self._end(choice["finish_reason"], chunk.get("__verbose", {}).get("stop_type"))
+            self._end(choice["finish_reason"], verbose.get("stop_type"))
 
     def _end(self, reason: str, stop_type: str | None) -> None:
         self.finished = True
@@ -53,6 +55,17 @@ class Line:
         held = self._thinking.close()
         if held or self._index >= len(self._progress.texts):
             self._show(False, held, 0)
+
+    @property
+    def withheld(self) -> Sequence[int]:
+        """Tokens whose text was held back, as the beginning of a stop string, when `max_tokens` ended the choice."""
+        return self._withheld if self._finish == "length" else ()
+
+    def add(self, text: str) -> None:
+        """The text of the tokens that were `withheld`."""
+        self._pieces.append((text, self._tokens))
+        self._show(*self._thinking.feed(text), 0)
+        self._show(False, self._thinking.close(), 0)
 
     def _show(self, retract: bool, visible: str, tokens: int) -> None:
         progress = self._progress

@@ -18,7 +18,7 @@ import anyio.to_thread
 from ponder.backends.llamacpp.failures import raise_for
 from ponder.backends.llamacpp.flight import Flight, Take
 from ponder.backends.llamacpp.machine import cores, free_memory
-from ponder.core.errors import BackendError, BrokenReply, WeightsError
+from ponder.core.errors import BrokenReply, WeightsError
 
 __all__ = ["Runtime", "serve"]
 
@@ -64,6 +64,11 @@ class Runtime:
         # At the latest when the interpreter ends: the library's threads must not outlive it.
         self.close = weakref.finalize(self, self._server.clear)
 
+    @property
+    def closed(self) -> bool:
+        """True once it was closed."""
+        return not self._server
+
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """What only the HTTP side offers: ``/apply-template``, ``/tokenize``. Blocks for a millisecond.
 
@@ -89,10 +94,8 @@ class Runtime:
         still goes to `take`.
 
         Raises:
-            BackendError: the runtime refused or failed, or is closed.
+            BackendError: the runtime refused or failed, or was closed meanwhile.
         """
-        if not self._server:
-            raise BackendError("the embedded model is closed")
         flight = Flight(self._server[0], _encode(body).encode(), take)
         self._flights.add(flight)
         try:
