@@ -13,14 +13,13 @@ from rig import Literally, Memory, Model, said, virtually
 
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability, Completion, Price, Progress, Request
-from ponder.core.branch import Branch
 from ponder.core.budget import Budget
 from ponder.core.errors import BackendError, PonderError
 from ponder.core.problem import Problem
 from ponder.core.registry import Plan
 from ponder.core.settings import Settings
-from ponder.core.verifier import Ask
 from ponder.engine.live import Live
+from tests.kill.programs import LENGTH
 
 __all__ = ["ONE_BY_ONE", "Crash", "draw", "essence", "key", "life", "steady", "writes"]
 
@@ -30,20 +29,6 @@ PACE = {"b0": 3, "b1": 1, "b2": 4, "b3": 6, "b4": 2, "b5": 5}
 """Seconds that branches opened first take: well apart, so that a restart does not change who is first."""
 
 Failure = Callable[[Request], BackendError | None]
-
-
-class Length:
-    """Asks the model about a branch, twice, and scores it by the length of what it says."""
-
-    name = "length"
-    needs: frozenset[Capability] = frozenset()
-
-    async def score(self, problem: Problem, branch: Branch, ask: Ask) -> float:
-        total = 0
-        for question in ("Is it long?", "Is it short?"):
-            request = Request(messages=({"role": "user", "content": branch.text + question},), max_tokens=9)
-            total += sum(len(choice.text) for choice in (await ask(request)).choices)
-        return total % 10 / 10
 
 
 def draw(request: Request, index: int = 0) -> random.Random:
@@ -73,26 +58,31 @@ def _text(request: Request, rng: random.Random) -> str:
     return f" {words[: min(stops, default=len(words))]} Answer: {rng.randint(1, 3)}"
 
 
-def life(plan: Plan, model: Model, journal: Memory, budget: Budget | None = None, **options: Any) -> Answer | PonderError:
+Outcome = Answer | PonderError
+
+
+def life(plan: Plan, model: Model, journal: Memory, budget: Budget | None = None, **options: Any) -> Outcome:
     """One life of a run: its answer, or the error that it ends with."""
 
-    async def main() -> Answer | PonderError:
+    async def main() -> Outcome:
         run = Live(
             plan, Problem.of("?"), model, answers=Literally(), settings=Settings(max_tokens=40), seed=7, budget=budget,
-            verifier=Length(), journal=journal, **options,
+            verifier=LENGTH, journal=journal, **options,
         )  # fmt: skip
         try:
             return await run.run()
         except PonderError as error:
             return error
 
-    outcome: Answer | PonderError = virtually(main())
+    outcome: Outcome = virtually(main())
     return outcome
 
 
-def essence(outcome: Answer | PonderError, cut: int = 0) -> Any:
-    """What no crash may change: everything but the time, the count of lost calls, and `cut` calls that were lost when
-    their branches had been given up already."""
+def essence(outcome: Outcome, cut: int = 0) -> Any:
+    """What no crash may change: everything but the time and the count of lost calls.
+
+    Also not on the bill are `cut` calls that were lost when their branches had been given up already.
+    """
     bill = outcome.bill
     assert bill is not None
     bill = dataclasses.replace(bill, seconds=0, lost_calls=0, calls=bill.calls + cut)
@@ -121,12 +111,13 @@ class Crash:
         self.expected = life(plan, model(), journal, budget)
         self.writes = writes(journal)
 
-    def after(self, *deaths: int) -> Answer | PonderError:
+    def after(self, *deaths: int) -> Outcome:
         """The outcome when each life of the run dies after so many writes, and a last one goes on to the end.
 
         It is checked that no call which had been answered is made again, and that the outcome is the expected one.
         """
-        journal, options = Memory(), {}
+        journal = Memory()
+        options: dict[str, Any] = {}
         for dies in deaths:
             journal.dies = dies
             life(self._plan, self._model(), journal, self._budget, **options)
@@ -138,10 +129,6 @@ class Crash:
         assert not answered & made, "an answered call was made again"
         lost = {key(entry) for entry in journal.entries if "lost" in (entry.result or {})}
         given_up = lost - {key(entry) for entry in journal.entries if "lost" not in (entry.result or {})}
-        if essence(outcome, len(given_up)) != essence(self.expected):
-            import pprint, difflib
-            a=pprint.pformat(essence(outcome, len(given_up)),width=150).split("\n"); b=pprint.pformat(essence(self.expected),width=150).split("\n")
-            print("\n".join(difflib.unified_diff(b,a,n=0)))
-            for e in journal.entries: print(e)
-        assert essence(outcome, len(given_up)) == essence(self.expected), f"cut off after {deaths} of {self.writes} writes"
+        got, wanted = essence(outcome, len(given_up)), essence(self.expected)
+        assert got == wanted, f"cut off after {deaths} of {self.writes} writes"
         return outcome

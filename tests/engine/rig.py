@@ -14,7 +14,6 @@ from ponder.core.backend import Capability, Choice, Completion, Price, Progress,
 from ponder.core.budget import Budget
 from ponder.core.problem import Problem
 from ponder.core.registry import Plan, Strategy
-from ponder.core.session import Session
 from ponder.core.settings import Settings
 from ponder.engine.journal import Entry, Record, Recorded
 from ponder.engine.live import Live
@@ -140,14 +139,13 @@ def plan(program: Program, **options: Any) -> Plan:
     return Plan(made, options)
 
 
-def live(program: Program, model: Any, *, max_tokens: int = 50, seed: int = 0, max_actions: int = 10_000, **options: Any) -> Live:
+def live(program: Program, model: Any, *, max_tokens: int = 50, max_actions: int = 10_000, **options: Any) -> Live:
     """A run of `program` on `model`."""
     settings = Settings(max_tokens=max_tokens, max_actions=max_actions)
-    budget = options.pop("budget", None)
-    return Live(
-        plan(program), Problem.of("?"), model, answers=options.pop("answers", Literally()), settings=settings, seed=seed,
-        budget=Budget.parse(budget) if isinstance(budget, str) else budget, **options,
-    )  # fmt: skip
+    if isinstance(options.get("budget"), str):
+        options["budget"] = Budget.parse(options["budget"])
+    options = {"answers": Literally(), "seed": 0, **options}
+    return Live(plan(program), Problem.of("?"), model, settings=settings, **options)
 
 
 def solve(

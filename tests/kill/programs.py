@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.answer import Answer
-from ponder.core.backend import Capability
+from ponder.core.backend import Capability, Request
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
 from ponder.core.errors import BudgetExhausted
+from ponder.core.problem import Problem
 from ponder.core.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import pick, vote
+from ponder.core.verifier import Ask
+from ponder.core.voting import vote
 
-__all__ = ["NAMES"]
+__all__ = ["LENGTH", "NAMES"]
 
 NAMES = (
     "self-consistency(n=6)",
@@ -23,6 +25,23 @@ NAMES = (
     "beam",
     "rationed",
 )
+
+
+class Length:
+    """Asks the model about a branch, twice, and scores it by the length of what it says."""
+
+    name = "length"
+    needs: frozenset[Capability] = frozenset()
+
+    async def score(self, problem: Problem, branch: Branch, ask: Ask) -> float:
+        total = 0
+        for question in ("Is it long?", "Is it short?"):
+            request = Request(messages=({"role": "user", "content": branch.text + question},), max_tokens=9)
+            total += sum(len(choice.text) for choice in (await ask(request)).choices)
+        return total % 10 / 10
+
+
+LENGTH = Length()
 
 
 @strategy("tournament", verifier=True)
@@ -64,8 +83,13 @@ async def lottery(s: Session) -> Answer:
         branches = await s.extend(await s.sample(s.rng.randint(1, most)))
         return branches, s.rng.random()
 
-    drawn = await s.gather(ticket(2), ticket(3), s.gather(ticket(2), ticket(2)))
-    flat = [drawn[0], drawn[1], *drawn[2]]
+    async def book() -> list[tuple[list[Branch], float]]:
+        return await s.gather(ticket(2), ticket(2))
+
+    async def alone(most: int) -> list[tuple[list[Branch], float]]:
+        return [await ticket(most)]
+
+    flat = [drawn for group in await s.gather(alone(2), alone(3), book()) for drawn in group]
     await s.clock()
     s.rng.shuffle(flat)
     lots = " ".join(f"{lot:.6f}" for _, lot in flat)
@@ -95,8 +119,8 @@ async def rationed(s: Session) -> Answer:
             try:
                 while len(done) < 3:
                     done += await s.extend(await s.sample(1))
-            except BudgetExhausted as limit:
-                assert limit.inner
+            except BudgetExhausted:
+                return done
         return done
 
     lanes = await s.gather(lane(50), lane(75), lane(1000))

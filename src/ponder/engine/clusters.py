@@ -22,7 +22,8 @@ class Clusters:
         self._format = format
         self._learned = learned
         self._chosen: dict[str, str] = {}
-        self._lock = anyio.Lock()
+        # Without a pause when nobody holds it: a reply that has come is read even if its lane is cancelled just then.
+        self._lock = anyio.Lock(fast_acquire=True)
 
     def know(self, raw: str, chosen: str) -> None:
         """Take over what an earlier life of the run had decided."""

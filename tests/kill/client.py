@@ -1,0 +1,49 @@
+"""A process that begins a run, or goes on with one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import ponder.verifiers  # noqa: F401 - loaded on first use, which would come after the fork
+from ponder.api import OnStart, aresume, asolve
+from ponder.backends.openai import OpenAI
+from ponder.core.backend import Capability
+from ponder.engine.live import Live
+from ponder.store.sqlite import Store
+from tests.kill.programs import LENGTH
+from tests.kill.server import SEED
+
+__all__ = ["QUESTION", "work"]
+
+QUESTION = "What is 17 * 23?"
+
+
+def work(
+    url: str, name: str, capabilities: Iterable[Capability], spec: str, path: Path, started: Connection | None = None
+) -> None:
+    """Begin the run with strategy `spec`, or if the store has one already, go on with it; says so when it starts."""
+
+    def on_start(live: Live, run: str | None) -> None:
+        if started is not None:
+            started.send(run)
+
+    asyncio.run(_work(OpenAI(url, name, server="vllm", capabilities=capabilities), spec, Store(path), on_start))
+
+
+async def _work(backend: OpenAI, spec: str, store: Store, on_start: OnStart) -> None:
+    try:
+        if store.runs():
+            await aresume("last", store, backend=backend, on_start=on_start)
+        else:
+            # A verifier that has a name in Ponder, so that the run can be resumed from the store alone.
+            verifier = f"{LENGTH.__module__}:LENGTH" if spec == "tournament" else None
+            await asolve(
+                QUESTION, strategy=spec, model=backend, seed=SEED, max_tokens=40, store=store, verifier=verifier,
+                on_start=on_start,
+            )  # fmt: skip
+    finally:
+        await backend.aclose()
+        store.close()
