@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_TOKENS", "QUESTION", "REFERENCE", "SCALED", "SINGLE", "demo"]
 
-QUESTION = ""
-"""A word problem that the default model often gets wrong in one pass, though it knows how."""
+QUESTION = (
+    "Mara reads 18 pages on Monday, twice as many on Tuesday, and on Wednesday 10 pages fewer than on Monday and "
+    "Tuesday together. Her book has 150 pages. How many pages are left?"
+)
+"""A word problem on which one pass of the default model is shaky."""
 
-REFERENCE = ""
+REFERENCE = str(150 - 18 - 36 - (18 + 36 - 10))
 """The right answer, for the reader: no strategy sees it."""
 
 MAX_TOKENS = 400
 
 SINGLE = "single"
-SCALED = "self-consistency(n=12)"
+SCALED = "self-consistency(n=8)"
 
 
 @click.command(

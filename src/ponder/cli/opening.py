@@ -10,7 +10,7 @@ __all__ = ["open_model"]
 def open_model(spec: str | None) -> Backend:
     """The backend for `spec`, or the default one; fetching weights shows its progress on standard error.
 
-    Call it outside the event loop, so that Ctrl-C ends it at once.
+    Call it outside the event loop: there Ctrl-C ends a download at once, and a load as soon as the runtime lets go.
 
     Raises:
         UsageError: no such model.

@@ -78,10 +78,8 @@ class Shell(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit):
             raise
-        except Terminated:
-            return _stopped("terminated", TERMINATED)
-        except KeyboardInterrupt:
-            return _stopped("interrupted", INTERRUPTED)
+        except KeyboardInterrupt as stop:
+            return _stopped(stop)
         except BrokenPipeError:
             return BROKEN_PIPE
         except Exception as error:  # noqa: BLE001 - the last place where a person can be told
@@ -106,11 +104,12 @@ def _terminate(number: int, frame: object) -> NoReturn:
     raise Terminated
 
 
-def _stopped(how: str, code: int) -> int:
+def _stopped(stop: KeyboardInterrupt) -> int:
     if sys.stderr.isatty():  # the terminal has echoed ^C
         print(file=sys.stderr)
-    say(how)
-    return code
+    terminated = isinstance(stop, Terminated)
+    say("terminated" if terminated else "interrupted")
+    return TERMINATED if terminated else INTERRUPTED
 
 
 def _failed(error: Exception) -> int:
