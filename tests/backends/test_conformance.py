@@ -53,6 +53,12 @@ async def test_a_server_of_the_chat_api_conforms(server: ChatServer, kind: str) 
     assert await findings(OpenAI(server.url, "test-model", server=kind)) == []
 
 
+@pytest.mark.parametrize("kind", ["vllm", "unknown"])
+async def test_a_server_of_text_completions_conforms(server: ChatServer, kind: str) -> None:
+    server.token_latency = 0.001
+    assert await findings(OpenAI(server.url, "test-model", wire="text", server=kind)) == []
+
+
 @pytest.fixture(scope="module")
 def runtime() -> Any:
     return pytest.importorskip("ponder.backends.llamacpp", reason="the embedded runtime is not there")
@@ -70,6 +76,13 @@ async def test_the_embedded_model_conforms(runtime: Any, weights: Path) -> None:
 async def test_the_runtimes_http_server_conforms(runtime: Any, weights: Path) -> None:
     with runtime.serve(weights) as url:
         backend = OpenAI(url, "smollm2")
+        assert await backend.detect() == "llamacpp"
+        assert await findings(backend) == []
+
+
+async def test_the_runtimes_text_completions_conform(runtime: Any, weights: Path) -> None:
+    with runtime.serve(weights) as url:
+        backend = OpenAI(url, "smollm2", wire="text")
         assert await backend.detect() == "llamacpp"
         assert await findings(backend) == []
 

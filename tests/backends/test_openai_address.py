@@ -31,6 +31,9 @@ ASK = Request(messages=({"role": "user", "content": "What is 1+1?"},))
             "https://[::1]:8/x",
         ),
         ("m@http://me:pw@gpu:8000", "m", "openai/m@http://gpu:8000/v1", "http://gpu:8000/v1"),
+        ("text/m@http://gpu:8000", "m", "text/m@http://gpu:8000/v1", "http://gpu:8000/v1"),
+        ("text/davinci-002", "davinci-002", "text/davinci-002", "https://api.openai.com/v1"),
+        ("openai/text/m@http://gpu:8000", "text/m", "openai/text/m@http://gpu:8000/v1", "http://gpu:8000/v1"),
     ],
 )
 def test_specs(spec: str, model: str, name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +53,7 @@ def test_the_environment_may_name_the_server(monkeypatch: pytest.MonkeyPatch) ->
     ("spec", "says"),
     [
         ("openai/", "no model name"),
+        ("text/@http://gpu:8000", "no model name; write text/MODEL or text/MODEL@http://host:port/v1"),
         ("@http://gpu:8000", "no model name"),
         ("m@gpu:8000", "after 'm@' comes a URL that starts with http://"),
         ("m@ftp://gpu/v1", "after 'm@' comes a URL that starts with http://"),

@@ -13,6 +13,7 @@ import pytest
 from ponder.backends.openai import OpenAI
 from ponder.core.backend import Capability, Progress, Request
 from ponder.core.errors import InvalidOption, MissingCapability
+from ponder.core.problem import Message, Problem
 from tests.servers.chat import ChatServer
 from tests.servers.faults import body
 
@@ -38,6 +39,22 @@ async def test_a_question_gets_a_text_with_its_count(backend: OpenAI, server: Ch
             "seed": 3,
         }
     ]
+
+
+async def test_messages_go_out_as_they_are(backend: OpenAI, server: ChatServer) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "detail": "low"}}
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1, "b": 1}'}}
+    messages: list[Message] = [
+        {"role": "developer", "content": "Use the tool.", "name": "house"},
+        {"role": "user", "content": [{"type": "text", "text": "What is the sum?"}, picture]},
+        {"role": "assistant", "content": None, "tool_calls": [call], "x_vendor": {"kept": [1, None]}},
+        {"role": "tool", "tool_call_id": "c1", "content": "2"},
+    ]
+    problem = Problem.of(messages)
+    await backend.generate(Request(messages=problem.messages), Progress())
+    await backend.generate(Request(messages=problem.messages, prefix="So"), Progress())
+    assert server.bodies[0]["messages"] == messages
+    assert server.bodies[1]["messages"] == [*messages, {"role": "assistant", "content": "So"}]
 
 
 async def test_several_choices_are_counted_one_by_one(backend: OpenAI) -> None:

@@ -86,7 +86,7 @@ BROKEN = {
     "nested without end": (faults.body(b"[" * 200_000), "no JSON"),
     "a list": (faults.body(b"[]"), "'choices' is missing"),
     "no choices": (faults.body(b"{}"), "'choices' is missing"),
-    "no message": (faults.body(b'{"choices": [{}]}'), "no 'message'"),
+    "no message": (faults.body(b'{"choices": [{}]}'), "neither 'message' nor 'text'"),
     "too few choices": (faults.body(b'{"choices": []}'), "0 of 1 choices"),
     "a number for a text": (faults.body(b'{"choices": [{"message": {"content": 5}}]}'), "'content' is no text"),
     "50 MB": (faults.body(b'{"choices": "' + b"x" * 50 * 2**20), "more than 34 MB"),

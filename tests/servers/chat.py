@@ -1,4 +1,4 @@
-"""A small server that speaks the chat API, for tests: real sockets, repeatable replies, faults on demand.
+"""A small server that speaks the completions API, chat and text, for tests: real sockets, repeatable replies, faults.
 
     python -m tests.servers.chat --port 0 --latency 0.05 --log calls.jsonl
 
@@ -55,6 +55,7 @@ class ChatServer:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/v1/completions", self._complete)
         app.router.add_get("/v1/models", self._models)
         return app
 
@@ -99,7 +100,8 @@ class ChatServer:
         if body.get("stream"):
             return await self._stream(request, body, said)
         choices = [_choice(body, one, index) for index, one in enumerate(said)]
-        return web.json_response({"object": "chat.completion", "choices": choices, "usage": _usage(body, said)})
+        kind = "text_completion" if "prompt" in body else "chat.completion"
+        return web.json_response({"object": kind, "choices": choices, "usage": _usage(body, said)})
 
     async def _stream(self, request: web.Request, body: dict[str, Any], said: list[Said]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -110,7 +112,8 @@ class ChatServer:
                 if at < len(one.tokens):
                     await _send(response, {"choices": [_delta(body, one, index, at)]})
         for index, one in enumerate(said):
-            ending = {"index": index, "delta": {}, "finish_reason": one.finish, "stop_reason": one.stop}
+            ending: dict[str, Any] = {} if "prompt" in body else {"delta": {}}
+            ending |= {"index": index, "finish_reason": one.finish, "stop_reason": one.stop}
             await _send(response, {"choices": [ending]})
         if (body.get("stream_options") or {}).get("include_usage"):
             await _send(response, {"choices": [], "usage": _usage(body, said)})
@@ -131,14 +134,13 @@ async def _send(response: web.StreamResponse, data: dict[str, Any]) -> None:
 
 
 def _choice(body: dict[str, Any], said: Said, index: int) -> dict[str, Any]:
-    choice: dict[str, Any] = {
-        "index": index,
-        "message": {"role": "assistant", "content": said.text},
-        "finish_reason": said.finish,
-        "stop_reason": said.stop,
-    }
+    choice: dict[str, Any] = {"index": index, "finish_reason": said.finish, "stop_reason": said.stop}
+    if "prompt" in body:
+        choice["text"] = said.text
+    else:
+        choice["message"] = {"role": "assistant", "content": said.text}
     if body.get("logprobs"):
-        choice["logprobs"] = {"content": [_logprob(token) for token in said.tokens]}
+        choice["logprobs"] = _logprobs(body, said.tokens)
     if body.get("return_token_ids"):
         choice["token_ids"] = list(range(len(said.tokens)))
     return choice
@@ -146,10 +148,18 @@ def _choice(body: dict[str, Any], said: Said, index: int) -> dict[str, Any]:
 
 def _delta(body: dict[str, Any], said: Said, index: int, at: int) -> dict[str, Any]:
     token = said.tokens[at]
-    delta: dict[str, Any] = {"index": index, "delta": {"content": token}, "finish_reason": None}
+    delta: dict[str, Any] = {"index": index, "finish_reason": None}
+    delta |= {"text": token} if "prompt" in body else {"delta": {"content": token}}
     if body.get("logprobs"):
-        delta["logprobs"] = {"content": [_logprob(token)]}
+        delta["logprobs"] = _logprobs(body, [token])
     return delta
+
+
+def _logprobs(body: dict[str, Any], tokens: list[str]) -> dict[str, Any]:
+    if "prompt" in body:
+        tops = [{token: -0.5} for token in tokens]
+        return {"tokens": tokens, "token_logprobs": [-0.5] * len(tokens), "top_logprobs": tops}
+    return {"content": [_logprob(token) for token in tokens]}
 
 
 def _logprob(token: str) -> dict[str, Any]:
@@ -157,7 +167,8 @@ def _logprob(token: str) -> dict[str, Any]:
 
 
 def _usage(body: dict[str, Any], said: list[Said]) -> dict[str, Any]:
-    prompt = sum(len(str(message["content"]).split()) for message in body["messages"])
+    texts = [body["prompt"]] if "prompt" in body else [message["content"] for message in body["messages"]]
+    prompt = sum(len(str(text).split()) for text in texts)
     made = sum(len(one.tokens) for one in said)
     return {"prompt_tokens": prompt, "completion_tokens": made, "prompt_tokens_details": {"cached_tokens": 1}}
 
@@ -199,7 +210,7 @@ async def _serve(options: argparse.Namespace) -> None:
 def _options() -> argparse.Namespace:
     from pathlib import Path
 
-    parser = argparse.ArgumentParser(description="Serve the chat API for tests.")
+    parser = argparse.ArgumentParser(description="Serve the completions API for tests.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds a call")
     parser.add_argument("--token-latency", type=float, default=0.0, help="seconds a streamed token")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-__all__ = ["NAMED", "Fault", "body", "chunk", "event", "hang", "status", "stream"]
+__all__ = ["NAMED", "Fault", "body", "chunk", "event", "hang", "status", "stream", "text_chunk"]
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """Answers one request in place of the server."""
@@ -23,6 +23,11 @@ def chunk(content: str, *, finish: str | None = None, index: int = 0, **fields: 
     """The event for a piece of one choice; `fields` go into its delta."""
     delta = {"content": content, **fields}
     return event({"choices": [{"index": index, "delta": delta, "finish_reason": finish}]})
+
+
+def text_chunk(text: str, *, finish: str | None = None, index: int = 0, **fields: object) -> bytes:
+    """The event for a piece of one choice of a text completion; `fields` go next to its text."""
+    return event({"choices": [{"index": index, "text": text, "finish_reason": finish, **fields}]})
 
 
 async def hang(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""What the test server says: a function of messages, prefix and seed, so that a repeated call repeats its reply."""
+"""What the test server says: a function of question, prefix and seed, so that a repeated call repeats its reply."""
 
 from __future__ import annotations
 
@@ -28,16 +28,19 @@ class Said:
 
 
 def say(body: dict[str, Any], index: int) -> Said:
-    """Choice `index` of the reply to a chat completion call."""
-    messages = list(body["messages"])
-    prefix = messages.pop()["content"] if body.get("continue_final_message") else ""
-    text = _json(body) if "response_format" in body else _prose(messages, prefix, (body.get("seed") or 0) + index)
+    """Choice `index` of the reply to a completion call; what follows a prompt's last blank line is its prefix."""
+    if "prompt" in body:
+        question, _, prefix = body["prompt"].rpartition("\n\n")
+    else:
+        question = list(body["messages"])
+        prefix = question.pop()["content"] if body.get("continue_final_message") else ""
+    text = _json(body) if "response_format" in body else _prose(question, prefix, (body.get("seed") or 0) + index)
     return _within(text, body)
 
 
-def _prose(messages: list[dict[str, Any]], prefix: str, seed: int) -> str:
-    text = _story(json.dumps(messages), seed)
-    return text.removeprefix(prefix) if text.startswith(prefix) else _story(json.dumps([messages, prefix]), seed)
+def _prose(question: str | list[dict[str, Any]], prefix: str, seed: int) -> str:
+    text = _story(json.dumps(question), seed)
+    return text.removeprefix(prefix) if text.startswith(prefix) else _story(json.dumps([question, prefix]), seed)
 
 
 def _story(about: str, seed: int) -> str:

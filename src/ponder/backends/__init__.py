@@ -19,14 +19,14 @@ def connect(spec: str, show: FetchProgress | None = None) -> Backend:
     """The backend for a model spec.
 
     ``local/NAME`` or ``local/PATH.gguf`` runs in this process; ``openai/MODEL`` is the vendor's API;
-    ``MODEL@http://host:port/v1`` any server that speaks the same wire. `show` is told how a fetch of
-    weights goes on.
+    ``MODEL@http://host:port/v1`` any server that speaks the same wire, and ``text/MODEL@http://host:port/v1`` its text
+    completions, for models without a chat template. `show` is told how a fetch of weights goes on.
 
     Raises:
         UsageError: no such model, or a malformed spec.
         WeightsError: the weights cannot be had, or are none.
     """
-    if "@http" in spec or spec.startswith("openai/"):
+    if "@http" in spec or spec.startswith("openai/") or (spec.startswith("text/") and not spec.endswith(".gguf")):
         from ponder.backends.openai import OpenAI
 
         return OpenAI.open(spec)
@@ -35,6 +35,6 @@ def connect(spec: str, show: FetchProgress | None = None) -> Backend:
 
         return LlamaCpp.open(spec, show)
     raise InvalidOption(
-        f"model {spec!r} is none of local/NAME, local/PATH.gguf, openai/MODEL, MODEL@http://host:port/v1; "
-        "`ponder models` lists the local ones"
+        f"model {spec!r} is none of local/NAME, local/PATH.gguf, openai/MODEL, MODEL@http://host:port/v1, "
+        "text/MODEL@http://host:port/v1; `ponder models` lists the local ones"
     )

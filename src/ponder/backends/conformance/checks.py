@@ -86,7 +86,7 @@ async def _max_tokens(backend: Backend) -> None:
 @_check()
 async def _stop(backend: Backend) -> None:
     """A reply ends before a stop string; a backend that can continue calls this a "boundary"."""
-    stop = ("e", "o", ",", "\n")
+    stop = ("e", "o", " ", "\n")  # a model may count in digits
     choice = (await call(backend, replace(ASK, stop=stop))).choices[0]
     demand(not any(string in choice.text for string in stop), f"a stop string is in the text {choice.text!r}")
     demand(choice.finish != "length", "it went past the stop strings to max_tokens")

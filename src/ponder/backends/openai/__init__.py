@@ -1,4 +1,4 @@
-"""Models behind the chat completions API."""
+"""Models behind the chat completions API, or the text completions API."""
 
 from __future__ import annotations
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import os
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from ponder.core.errors import InvalidOption
 
-__all__ = ["VENDOR_URL", "Address", "parse_spec"]
+__all__ = ["VENDOR_URL", "Address", "Wire", "parse_spec"]
+
+Wire = Literal["chat", "text"]
+"""Which of the two: chat completions, or text completions (for models without a chat template)."""
 
 VENDOR_URL = "https://api.openai.com/v1"
 
@@ -59,18 +63,21 @@ class Address:
         return cls(f"{parts.scheme}://{netloc}{path}", authorization)
 
 
-def parse_spec(spec: str) -> tuple[str, str]:
-    """The model and the base URL in ``"openai/MODEL"``, ``"openai/MODEL@URL"`` or ``"MODEL@URL"``.
+def parse_spec(spec: str) -> tuple[str, str, Wire]:
+    """The model, the base URL and the wire in ``"openai/MODEL"``, ``"openai/MODEL@URL"`` or ``"MODEL@URL"``.
 
-    Without a URL it is OPENAI_BASE_URL, or else the vendor's.
+    With ``text/`` in the place of ``openai/`` it is text completions. Without a URL it is OPENAI_BASE_URL, or else the
+    vendor's.
 
     Raises:
         InvalidOption: there is no model, or what follows the ``@`` is no URL.
     """
     model, at, url = spec.partition("@")
-    model = model.removeprefix("openai/").strip()
+    wire: Wire = "text" if model.startswith("text/") else "chat"
+    model = model.removeprefix("text/" if wire == "text" else "openai/").strip()
     if not model:
-        raise InvalidOption("no model name; write openai/MODEL or openai/MODEL@http://host:port/v1")
+        start = "text" if wire == "text" else "openai"
+        raise InvalidOption(f"no model name; write {start}/MODEL or {start}/MODEL@http://host:port/v1")
     if at and not url.startswith(("http://", "https://")):
         raise InvalidOption(f"after {model + '@'!r} comes a URL that starts with http:// or https://")
-    return model, url or os.environ.get("OPENAI_BASE_URL") or VENDOR_URL
+    return model, url or os.environ.get("OPENAI_BASE_URL") or VENDOR_URL, wire

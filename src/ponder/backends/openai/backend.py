@@ -1,24 +1,24 @@
-"""The backend for every server that speaks the chat completions API."""
+"""The backend for every server that speaks the completions API, chat or text."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ponder.backends.needs import refuse_undeclared
-from ponder.backends.openai.address import VENDOR_URL, Address, parse_spec
+from ponder.backends.openai.address import VENDOR_URL, Address, Wire, parse_spec
 from ponder.backends.openai.batches import merge, split
 from ponder.backends.openai.counts import estimate_prompt
 from ponder.backends.openai.detect import detect, model_names
 from ponder.backends.openai.events import DONE, Events
 from ponder.backends.openai.failures import from_event
 from ponder.backends.openai.reply import WrongShape, read
-from ponder.backends.openai.servers import OPENAI, SERVERS, UNKNOWN, Server
+from ponder.backends.openai.servers import OPENAI, SERVERS, TEXT_SERVERS, UNKNOWN, Server
 from ponder.backends.openai.stream import Stream
 from ponder.backends.openai.transport import LARGEST_REPLY, Transport
-from ponder.backends.openai.wire import body
+from ponder.backends.openai.wire import chat_body, text_body
 from ponder.core.backend import Capability, Completion, Price, Progress, Request
 from ponder.core.errors import BrokenReply, CallTimeout, InvalidOption, UnknownName
 
@@ -36,8 +36,12 @@ DRAIN_SECONDS = 1.0
 class OpenAI:
     """A model behind the chat completions API: vLLM, SGLang, llama.cpp, Ollama, the vendors.
 
+    With ``wire="text"`` it is the text completions API, for base models, which have no chat template, and for servers
+    without chat; `prompt.prompt_of` says what the prompt is then.
+
     What the server can do comes from three sources, the first that applies: `capabilities`, given by the user; the
-    kind of server, named in `server` or found by `detect`; or else the least that all have: sample and cancel.
+    kind of server, named in `server` or found by `detect`; or else the least that all have: sample and cancel (and
+    continue, for text completions).
     The key is read from the environment variable `api_key_env` (``OPENAI_API_KEY``) and never shown.
 
     `timeout` is how long the server may be silent, in seconds: the whole generation of a reply that comes in one
@@ -45,7 +49,7 @@ class OpenAI:
 
     Raises:
         InvalidOption: the base URL is no URL, or a number is out of range.
-        UnknownName: there is no such `server`.
+        UnknownName: there is no such `server` or `wire`.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class OpenAI:
         base_url: str,
         model: str,
         *,
+        wire: Wire = "chat",
         api_key_env: str | None = None,
         name: str | None = None,
         server: str | None = None,
@@ -65,9 +70,12 @@ class OpenAI:
             raise InvalidOption(f"concurrency is {concurrency}; it must be at least 1")
         if not timeout > 0:
             raise InvalidOption(f"timeout is {timeout} seconds; it must be more than 0")
+        if wire not in get_args(Wire):
+            raise UnknownName("wire", wire, get_args(Wire))
         address = Address.of(base_url)
         self.model = model
-        self.name = name or f"openai/{model}" + ("" if address.url == VENDOR_URL else f"@{address.url}")
+        start = "openai" if wire == "chat" else "text"
+        self.name = name or f"{start}/{model}" + ("" if address.url == VENDOR_URL else f"@{address.url}")
         self.concurrency = concurrency
         self.price = price
         self._address = address
@@ -75,22 +83,28 @@ class OpenAI:
         self._declared = None if capabilities is None else frozenset(capabilities)
         self._most: int | None = None
         self._prepared = False
+        self._servers = SERVERS if wire == "chat" else TEXT_SERVERS
+        self._body = chat_body if wire == "chat" else text_body
+        self._path = "/chat/completions" if wire == "chat" else "/completions"
         self._become(_server_named(server, address))
 
     @classmethod
     def open(cls, spec: str, *, api_key_env: str | None = None, price: Price | None = None) -> OpenAI:
         """The backend for ``"openai/MODEL"``, ``"openai/MODEL@http://host:port"`` or ``"MODEL@http://host:port"``.
 
+        With ``text/`` in the place of ``openai/`` it is text completions.
+
         Raises:
             InvalidOption: there is no model in it, or no URL after the ``@``.
         """
-        model, url = parse_spec(spec)
-        return cls(url, model, api_key_env=api_key_env, price=price)
+        model, url, wire = parse_spec(spec)
+        return cls(url, model, wire=wire, api_key_env=api_key_env, price=price)
 
     def __repr__(self) -> str:
         return f"OpenAI({self._address.url!r}, {self.model!r}, server={self._server.name!r})"
 
-    def _become(self, server: Server) -> None:
+    def _become(self, kind: Server) -> None:
+        server = self._servers[kind.name]
         self._server = server
         self._transport.keep_alive = server.keep_alive
         self.capabilities = server.capabilities if self._declared is None else self._declared
@@ -115,7 +129,7 @@ class OpenAI:
             BackendError: the server cannot be reached, or refuses the key.
         """
         models = await self._transport.models()
-        if self._server is UNKNOWN:
+        if self._server.name == UNKNOWN.name:
             server, self._most = await detect(models, self._transport.look)
             self._become(server)
             await self._transport.close()
@@ -129,7 +143,7 @@ class OpenAI:
         Raises:
             BackendError: the server cannot be reached, or refuses the key.
         """
-        if not self._prepared and self._declared is None and self._server is UNKNOWN:
+        if not self._prepared and self._declared is None and self._server.name == UNKNOWN.name:
             await self.detect()
         self._prepared = True
 
@@ -138,6 +152,7 @@ class OpenAI:
 
         Raises:
             MissingCapability: the request needs what the server is not known to do; nothing was sent.
+            InvalidProblem: for text completions, a message holds more than text; nothing was sent.
             BackendError: the call failed.
         """
         refuse_undeclared(self, request)
@@ -152,7 +167,7 @@ class OpenAI:
         return merge(done)
 
     async def _call(self, request: Request, progress: Progress, first: int) -> Completion:
-        data = body(request, self.model, self._server, self.capabilities)
+        data = self._body(request, self.model, self._server, self.capabilities)
         limit = LARGEST_REPLY + request.n * request.max_tokens * BYTES_PER_TOKEN
 
         async def receive(response: ClientResponse) -> Completion:
@@ -163,7 +178,7 @@ class OpenAI:
             return read(reply, request)
 
         try:
-            return await self._transport.post("/chat/completions", data, receive)
+            return await self._transport.post(self._path, data, receive)
         except WrongShape as error:
             raise BrokenReply(f"{self._transport.place} gave a reply of the wrong shape: {error}") from None
 

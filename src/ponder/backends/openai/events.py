@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["DONE", "Events"]
 
 DONE = b"[DONE]"
-"""The payload that ends a chat completion stream."""
+"""The payload that ends the stream of a completion."""
 
 
 class Events:

@@ -16,7 +16,7 @@ _LENGTH = frozenset({"length", "max_tokens"})
 
 
 class WrongShape(Exception):
-    """The reply is JSON, but not what the chat API promises; the text says where."""
+    """The reply is JSON, but not what the API promises; the text says where."""
 
 
 @dataclass(slots=True)
@@ -37,14 +37,30 @@ class Draft:
     first: dict[str, float] | None = None
 
     def add_logprobs(self, logprobs: object) -> None:
-        """Take over the log-probabilities of more tokens."""
-        entries = logprobs.get("content") if isinstance(logprobs, dict) else None
+        """Take over the log-probabilities of more tokens.
+
+        A chat completion has an object for each token, a text completion parallel lists; llama.cpp uses the former
+        for both.
+        """
+        if not isinstance(logprobs, dict):
+            return
+        entries = _zipped(logprobs) if "token_logprobs" in logprobs else logprobs.get("content")
         for entry in entries if isinstance(entries, list) else []:
             if not isinstance(entry, dict) or not isinstance(entry.get("logprob"), int | float):
                 raise WrongShape("'logprobs.content' holds something that is no log-probability")
             if self.first is None:
                 self.first = _alternatives(entry.get("top_logprobs"))
             self.logprobs.append(float(entry["logprob"]))
+
+
+def _zipped(lists: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The lists of a text completion as the objects of a chat completion; only the first gets alternatives."""
+    logprobs, tops = lists["token_logprobs"], lists.get("top_logprobs")
+    entries = [{"logprob": logprob} for logprob in logprobs] if isinstance(logprobs, list) else []
+    top = tops[0] if isinstance(tops, list) and tops else None
+    if entries and isinstance(top, dict):
+        entries[0]["top_logprobs"] = [{"token": token, "logprob": logprob} for token, logprob in top.items()]
+    return entries
 
 
 def _alternatives(entries: object) -> dict[str, float]:
@@ -86,8 +102,10 @@ def read(reply: object, request: Request) -> Completion:
 
 def _read_choice(choice: object) -> Draft:
     message = choice.get("message") if isinstance(choice, dict) else None
+    if isinstance(choice, dict) and "text" in choice:
+        message = {"content": choice["text"]}
     if not isinstance(choice, dict) or not isinstance(message, dict):
-        raise WrongShape("a choice has no 'message'")
+        raise WrongShape("a choice has neither 'message' nor 'text'")
     ids = choice.get("token_ids")
     draft = Draft(
         content=text_of(message, "content"),

@@ -1,19 +1,20 @@
-"""The servers that speak the chat API, and what each adds to it.
+"""The servers that speak the completions API, and what each adds to it.
 
-What is declared here is what the server's own documentation promises for every model it serves. A user who knows more
-about a server declares it with ``OpenAI(..., capabilities=...)``.
+`SERVERS` is how they do chat completions, `TEXT_SERVERS` how they do text completions. What is declared here is what
+the server's own documentation promises for every model it serves. A user who knows more about a server declares it
+with ``OpenAI(..., capabilities=...)``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from ponder.core.backend import Capability
 
-__all__ = ["LLAMACPP", "OLLAMA", "OPENAI", "SERVERS", "SGLANG", "UNKNOWN", "VLLM", "Server"]
+__all__ = ["LLAMACPP", "OLLAMA", "OPENAI", "SERVERS", "SGLANG", "TEXT_SERVERS", "UNKNOWN", "VLLM", "Server"]
 
 _BASE = frozenset({Capability.SAMPLE, Capability.CANCEL})
 _LOCAL = _BASE | {Capability.CONTINUE, Capability.LOGPROBS, Capability.N, Capability.SCHEMA}
@@ -24,8 +25,9 @@ class Server:
     """One kind of server.
 
     `extra` goes into every body, `extra_many` into those with ``n > 1``, `stream_extra` into ``stream_options``.
-    `max_tokens` and `thinking_budget` name the body's fields; an empty name means there is none. `always_stream` asks
-    for a stream even where the caller does not need one. A server that does not `keep_alive` closes the connection
+    `max_tokens` and `thinking_budget` name the body's fields; an empty name means there is none. A JSON
+    schema goes into ``response_format``, or with `bare_schema` as it is into ``json_schema``. `always_stream` asks for
+    a stream even where the caller does not need one. A server that does not `keep_alive` closes the connection
     after a stream without saying so beforehand.
     """
 
@@ -36,6 +38,7 @@ class Server:
     extra: Mapping[str, Any] = field(default_factory=dict)
     extra_many: Mapping[str, Any] = field(default_factory=dict)
     stream_extra: Mapping[str, Any] = field(default_factory=dict)
+    bare_schema: bool = False
     always_stream: bool = False
     keep_alive: bool = True
 
@@ -72,4 +75,19 @@ OLLAMA = Server("ollama", _BASE | {Capability.SEED, Capability.SCHEMA})
 
 SERVERS: Mapping[str, Server] = MappingProxyType(
     {server.name: server for server in (UNKNOWN, OPENAI, VLLM, SGLANG, LLAMACPP, OLLAMA)}
+)
+
+# A prompt that ends in the middle of the reply is continued by any server that takes the prompt as it is.
+_TEXT = _BASE | {Capability.CONTINUE}
+
+TEXT_SERVERS: Mapping[str, Server] = MappingProxyType(
+    {
+        "unknown": replace(UNKNOWN, capabilities=_TEXT),
+        "openai": Server("openai", _TEXT | {Capability.N}),
+        "vllm": VLLM,
+        "sglang": SGLANG,
+        "llamacpp": replace(LLAMACPP, thinking_budget="", bare_schema=True),
+        # It puts the prompt into the model's chat template, so that a prefix would end up in the question.
+        "ollama": Server("ollama", _BASE | {Capability.SEED}),
+    }
 )

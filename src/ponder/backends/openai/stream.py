@@ -1,4 +1,4 @@
-"""A streamed chat completion, put together chunk by chunk."""
+"""A streamed completion, put together chunk by chunk."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class _Line:
         self._booked = 0
 
     def take(self, choice: Mapping[str, Any]) -> None:
-        delta = choice.get("delta") or {}
+        delta = choice.get("delta") or {"content": choice.get("text")}
         if not isinstance(delta, dict):
             raise WrongShape("'delta' is no object")
         reasoning = text_of(delta, "reasoning_content", "reasoning")
