@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import random
@@ -21,7 +22,7 @@ from ponder.core.settings import Settings
 from ponder.engine.live import Live
 from tests.kill.programs import LENGTH
 
-__all__ = ["ONE_BY_ONE", "Crash", "draw", "essence", "key", "life", "steady", "writes"]
+__all__ = ["ONE_BY_ONE", "Crash", "Failure", "Outcome", "draw", "essence", "key", "life", "steady", "writes"]
 
 ONE_BY_ONE = frozenset(Capability) - {Capability.N}
 
@@ -61,16 +62,28 @@ def _text(request: Request, rng: random.Random) -> str:
 Outcome = Answer | PonderError
 
 
-def life(plan: Plan, model: Model, journal: Memory, budget: Budget | None = None, **options: Any) -> Outcome:
-    """One life of a run: its answer, or the error that it ends with."""
+def life(
+    plan: Plan,
+    model: Model,
+    journal: Memory,
+    budget: Budget | None = None,
+    *,
+    after: float | None = None,
+    then: Callable[[Live, asyncio.Task[Answer]], object] = lambda run, task: None,
+    **options: Any,
+) -> Outcome:
+    """One life of a run: its answer, or the error that it ends with; `after` so many seconds `then` happens to it."""
 
     async def main() -> Outcome:
         run = Live(
             plan, Problem.of("?"), model, answers=Literally(), settings=Settings(max_tokens=40), seed=7, budget=budget,
             verifier=LENGTH, journal=journal, **options,
         )  # fmt: skip
+        task = asyncio.ensure_future(run.run())
+        if after is not None:
+            asyncio.get_running_loop().call_later(after, then, run, task)
         try:
-            return await run.run()
+            return await task
         except PonderError as error:
             return error
 

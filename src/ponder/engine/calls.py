@@ -113,10 +113,15 @@ class Caller:
             if lane.sealed:
                 raise Cut
             return await self._live(call)
+        except BudgetExhausted as limit:
+            self._state.exhaust(limit)
+            raise
         except Cut as cut:
             self._close(call, cut)
-            if cut.limit is not None and purpose != "branch":
-                raise cut.limit from None
+            if cut.limit is not None:
+                self._state.exhaust(cut.limit)
+                if purpose != "branch":
+                    raise cut.limit from None
             raise
         except anyio.get_cancelled_exc_class():
             self._close(call, Cut(call.produced))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,7 +115,7 @@ class Performer:
             return
         raise BudgetTooSmall(
             f"the budget does not cover one call: that may take {ceiling.tokens:,} tokens"
-            + (f" and ${ceiling.usd:.4f}" if self._state.price else "")
+            + (f" and ${ceiling.usd:.6f}" if self._state.price else "")
             + "; raise the budget or lower max_tokens"
         )
 
@@ -176,11 +176,9 @@ class Performer:
                 if cut.limit is None:
                     raise
                 done.limit = cut.limit
-                self._state.exhaust(cut.limit)
                 done.chain += max((choice.tokens for choice in cut.choices), default=0)
             except BudgetExhausted as limit:
                 done.limit = limit
-                self._state.exhaust(limit)
                 for branch in (*now, *batch):
                     self._state.end(branch, "budget")
                 break
@@ -302,12 +300,9 @@ class Performer:
             except Exception as error:
                 raise VerifierError(f"verifier {verifier.name} raised {describe(error)}") from error
 
-        with self._tolerated(failures):
-            try:
-                value, chain = await self._caller.once(lane, step, branch.id, score)
-                self._state.put(replace(branch, score=value))
-            except BudgetExhausted as limit:
-                self._state.exhaust(limit)
+        with self._tolerated(failures), suppress(BudgetExhausted):
+            value, chain = await self._caller.once(lane, step, branch.id, score)
+            self._state.put(replace(branch, score=value))
         return chain
 
     async def _chat(self, lane: Lane, action: actions.Chat) -> str:
