@@ -23,7 +23,7 @@ from ponder.core.errors import BrokenReply, WeightsError
 __all__ = ["Runtime", "serve"]
 
 _SPIN_COUNT = "3000"
-_BATCH = 256
+_BATCH = 64
 _SPILL_BYTES = 2**30
 _MIB = 2**20
 
@@ -141,7 +141,7 @@ def _params(path: Path, context: int, slots: int, threads: int) -> Any:
     # A branch that loses its slot to another finds its state in main memory.
     params.cache_ram_mib = min(_SPILL_BYTES, free_memory() // 8) // _MIB
     params.cache_idle_slots = False
-    # A call can be cancelled between two batches of its prompt, but not within one.
+    # A call can be cancelled between two batches of its prompt, but not within one; larger ones are no faster here.
     params.n_batch = params.n_ubatch = max(_BATCH, slots)
     params.verbosity = -1
     params.warmup = params.ui = False

@@ -6,7 +6,9 @@ It passes over them in silence, and the model then writes what it likes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ponder.core.backend import Choice
@@ -32,16 +34,20 @@ def refuse_bad_schema(schema: Mapping[str, Any] | None) -> None:
 
 
 def refuse_unforced(choices: Iterable[Choice], schema: Mapping[str, Any] | None) -> None:
-    """Raise if a choice that the model ended itself is no JSON although a schema was given.
+    """Raise if a choice that the model ended itself does not fit `schema`.
 
     Raises:
         Rejected: the runtime has not enforced `schema`.
     """
     if schema is None:
         return
+    from jsonschema import Draft202012Validator
+    from referencing.exceptions import Unresolvable
+
+    validator = Draft202012Validator(schema)
     for choice in choices:
         if choice.finish == "stop":
-            try:
-                json.loads(choice.text)
-            except ValueError:
-                raise Rejected("the embedded model cannot be held to this schema; use a simpler one") from None
+            with suppress(ValueError, Unresolvable, re.error):
+                if validator.is_valid(json.loads(choice.text)):
+                    continue
+            raise Rejected("the embedded model cannot be held to this schema; use a simpler one")
