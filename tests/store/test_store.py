@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -94,20 +93,27 @@ def test_a_read_only_directory_is_refused(exists: bool) -> None:
     assert "set PONDER_STORE to another place" in done.stdout
 
 
-def _open_and_begin(path: Path) -> str:
-    store = Store(path)
-    try:
-        return store.begin({"who": os.getpid()})
-    finally:
-        store.close()
+BEGINS = """
+import sys
+from ponder.store.sqlite import Store
+sys.stdin.read()  # until all are ready
+print(Store(sys.argv[1]).begin({}))
+"""
 
 
 def test_many_processes_may_create_one_store_at_the_same_moment(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("forkserver")
-    with context.Pool(6) as pool:
-        runs = pool.map(_open_and_begin, [tmp_path / "new" / "runs.db"] * 24, chunksize=1)
-    store = Store(tmp_path / "new" / "runs.db")
-    assert {row.id for row in store.runs()} == set(runs)
+    path = tmp_path / "new" / "runs.db"
+    command = [sys.executable, "-c", BEGINS, str(path)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(subprocess.Popen(command, text=True, **pipes)) for _ in range(8)]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()
+        said = [(str(process.stdout and process.stdout.read()).strip(), process.wait()) for process in processes]
+    assert [code for _, code in said] == [0] * 8
+    store = Store(path)
+    assert {row.id for row in store.runs()} == {run for run, _ in said}
     store.close()
 
 

@@ -99,7 +99,8 @@ class Store:
         self._db.execute("PRAGMA journal_mode = WAL")
         # NORMAL survives the death of the process; only a power cut can take the last rows.
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(SCHEMA)
+        if version < VERSION:
+            self._db.executescript(SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
