@@ -62,7 +62,7 @@ class LlamaCpp:
         self.name = name
         self.model = name.removeprefix("local/")
         self.concurrency = slots
-        self._context = context or _fitting_context(header, free_memory())
+        self._context = context or fitting_context(header, free_memory())
         self._longest = min(self._context, header.context or self._context)
         self._gate = Gate(slots, self._context)
         self._runtime = Runtime(path, context=self._context, slots=slots, threads=threads)
@@ -126,7 +126,7 @@ class LlamaCpp:
         return text, len(self._runtime.post("/tokenize", body)["tokens"])
 
 
-def _fitting_context(header: Header, memory: int) -> int:
+def fitting_context(header: Header, memory: int) -> int:
     """The default context, or less where its attention state would take more than a quarter of `memory` bytes."""
     if header.kv_bytes is None:
         return CONTEXT // 4
