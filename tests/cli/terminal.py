@@ -17,8 +17,14 @@ from types import TracebackType
 
 __all__ = ["Terminal", "plain"]
 
-# Makes the pseudo-terminal the controlling one, so that ^C becomes a signal.
-TAKE_IT = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+# Makes the pseudo-terminal the controlling one, so that ^C becomes a signal, and one that is heard: a shell starts
+# what runs in its background with the signal ignored, and everything below inherits that.
+TAKE_IT = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Terminal:
@@ -56,12 +62,16 @@ class Terminal:
             assert time.monotonic() < deadline, f"{text!r} did not appear in {self.seen!r}"
             assert self._read(deadline) or text in self.seen, f"it ended without {text!r}: {self.seen!r}"
 
-    def finish(self, seconds: float = 60, typing: str = "") -> int:
-        """Read to the end, `typing` again and again; the exit code."""
+    def finish(self, seconds: float = 60, insisting: str = "") -> int:
+        """Read to the end, and press the keys `insisting` whenever nothing has come for a while; the exit code."""
         deadline = time.monotonic() + seconds
-        while self._read(min(deadline, time.monotonic() + 0.5) if typing else deadline):
+        pause = 1.0 if insisting else seconds
+        before = None
+        while self._read(time.monotonic() + pause):
             assert time.monotonic() < deadline, f"still running: {self.seen!r}"
-            self.type(typing)
+            if self.seen == before:
+                self.type(insisting)
+            before = self.seen
         return self.process.wait(seconds)
 
     def _read(self, deadline: float) -> bool:

@@ -16,7 +16,7 @@ from ponder.core.ledger import Bill, Charge, book
 from ponder.core.voting import vote
 from ponder.engine.journal import Recorded
 
-__all__ = ["Lane", "State", "grow"]
+__all__ = ["Lane", "State", "grow", "lane_rng"]
 
 UNUSED = ("pruned", "failed", "budget")
 """Endings of branches whose text no answer uses."""
