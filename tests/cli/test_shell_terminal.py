@@ -98,7 +98,7 @@ def test_a_second_ctrl_c_ends_even_a_strategy_that_computes_without_end(show: Sh
     with show("solve", "-m", model, "--load", str(tmp_path / "mine.py"), "-s", "loops", "what?") as terminal:
         terminal.wait_for("computing")
         terminal.type(CTRL_C)
-        assert terminal.finish(typing=CTRL_C) == 130
+        assert terminal.finish(insisting=CTRL_C) == 130
     assert re.search(r"ponder: stopped at once; `ponder resume \w+` goes on from here", plain(terminal.seen))
     assert terminal.seen.count("\x1b[?25h") == 1  # the cursor is back
     assert "Traceback" not in terminal.seen

@@ -120,6 +120,8 @@ class _Conductor:
         self._loop.call_soon_threadsafe(self._stop, reason)
 
     def _leave(self, code: int) -> NoReturn:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # or an impatient third one cuts off these last words
         # What was interrupted here may have been in the middle of a print; there is no time to care.
         with contextlib.suppress(Exception):
             self._view.close()
