@@ -13,6 +13,7 @@ import anyio
 from rig import Literally, Memory, Model, said, virtually
 
 from ponder.core.answer import Answer
+from ponder.core.answers import AnswerFormat
 from ponder.core.backend import Capability, Completion, Price, Progress, Request
 from ponder.core.budget import Budget
 from ponder.core.errors import BackendError, PonderError
@@ -76,8 +77,8 @@ def life(
 
     async def main() -> Outcome:
         run = Live(
-            plan, Problem.of("?"), model, answers=Literally(), settings=Settings(max_tokens=40), seed=7, budget=budget,
-            verifier=LENGTH, journal=journal, **options,
+            plan, Problem.of("?"), model, settings=Settings(max_tokens=40), seed=7, budget=budget, verifier=LENGTH,
+            journal=journal, **{"answers": Literally(), **options},
         )  # fmt: skip
         task = asyncio.ensure_future(run.run())
         if after is not None:
@@ -116,12 +117,19 @@ def writes(journal: Memory) -> int:
 class Crash:
     """A plan and a model, run once to the end: `expected`, in `writes` writes to its journal."""
 
-    def __init__(self, plan: Plan, model: Callable[[], Model] = steady, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        model: Callable[[], Model] = steady,
+        budget: Budget | None = None,
+        answers: AnswerFormat | None = None,
+    ) -> None:
         self._plan = plan
         self._model = model
         self._budget = budget
+        self._options: dict[str, Any] = {"answers": answers or Literally()}
         journal = Memory()
-        self.expected = life(plan, model(), journal, budget)
+        self.expected = life(plan, model(), journal, budget, **self._options)
         self.writes = writes(journal)
 
     def after(self, *deaths: int) -> Outcome:
@@ -130,11 +138,11 @@ class Crash:
         It is checked that no call which had been answered is made again, and that the outcome is the expected one.
         """
         journal = Memory()
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {**self._options}
         for dies in deaths:
             journal.dies = dies
             life(self._plan, self._model(), journal, self._budget, **options)
-            options = {"recorded": journal.recorded()}
+            options["recorded"] = journal.recorded()
         before = len(journal.entries)
         answered = {key(entry) for entry in journal.entries if "choices" in (entry.result or {})}
         outcome = life(self._plan, self._model(), journal, self._budget, **options)

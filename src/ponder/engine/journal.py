@@ -48,6 +48,10 @@ _UNFINISHED = frozenset({"lost", "interrupted", "failed"})
 """Results of attempts that do not end their call: in flight at a crash, stopped by the user, or to be tried again."""
 
 
+def _ends(entry: Entry) -> bool:
+    return entry.result is not None and not _UNFINISHED & entry.result.keys()
+
+
 class Recorded:
     """The rows of an earlier life of the run, found by action."""
 
@@ -57,7 +61,7 @@ class Recorded:
         self._reached: dict[str, float] = {}
         for entry in self.entries:
             self._rows.setdefault((entry.lane, entry.step), {}).setdefault(entry.part, []).append(entry)
-            if entry.result and not _UNFINISHED & entry.result.keys():
+            if _ends(entry):
                 for end in (at + 1 for at, letter in enumerate(entry.lane) if letter == "/"):
                     self._reached[entry.lane[:end]] = max(entry.at, self._reached.get(entry.lane[:end], 0.0))
 
@@ -73,7 +77,7 @@ class Recorded:
     def entry(self, lane: str, step: int, part: str) -> Entry | None:
         """The row that ends a call or holds a decision, if it is there."""
         rows = self.rows(lane, step, part)
-        return rows[-1] if rows and rows[-1].result and not _UNFINISHED & rows[-1].result.keys() else None
+        return rows[-1] if rows and _ends(rows[-1]) else None
 
     def result(self, lane: str, step: int, part: str) -> Record | None:
         """The result in that row."""
