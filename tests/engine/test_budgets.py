@@ -17,7 +17,7 @@ from ponder.core.answer import Answer
 from ponder.core.backend import Capability, Choice, Completion, Price, Progress, Request, Usage
 from ponder.core.branch import Branch
 from ponder.core.budget import Amount, Budget
-from ponder.core.errors import BackendError, BrokenReply, BudgetExhausted, BudgetTooSmall, Unreachable
+from ponder.core.errors import BackendError, BrokenReply, BudgetExhausted, BudgetTooSmall, Rejected, Unreachable
 from ponder.core.ledger import Charge
 from ponder.core.session import Session
 from ponder.core.voting import vote
@@ -299,3 +299,15 @@ def test_failed_samples_do_not_sink_the_run_and_the_answer_says_so() -> None:
     assert answer.notes == ("2 of 12 samples failed: 502 from the model",)
     assert [branch.id for branch in answer.branches if branch.ending == "failed"] == ["b1", "b3"]
     assert (answer.bill.failed_calls, answer.bill.retries, answer.bill.calls) == (8, 6, 10 + 8)
+
+
+def test_when_one_call_is_refused_those_that_have_not_begun_are_not_sent() -> None:
+    async def refuses(request: Request, progress: Progress) -> Completion:
+        raise Rejected("401 from the model")
+
+    model = Model(refuses, capabilities=frozenset(Capability) - {Capability.N})
+    with pytest.raises(Rejected) as error:
+        solve(all_at_once, model)
+    assert len(model.requests) == 1
+    assert error.value.bill is not None
+    assert error.value.bill.calls == 1

@@ -48,6 +48,20 @@ def test_a_run_that_reaches_its_budget_stops_at_the_same_place(spec: str, model:
     survives_every_crash(crash)
 
 
+async def thrifty(s: Session) -> Answer:
+    """Goes on with small calls when large ones do not fit any more."""
+    done = await s.extend(await s.sample(9))
+    return vote(done, because=await s.chat([{"role": "user", "content": "Sum up"}], max_tokens=3))
+
+
+@pytest.mark.parametrize("model", [steady, MANY_AT_ONCE])
+def test_what_was_refused_is_refused_again_with_the_same_words(model: Any) -> None:
+    crash = Crash(plan(thrifty), model, Budget(tokens=150))
+    assert isinstance(crash.expected, Answer)
+    assert crash.expected.stopped_because.startswith("budget tokens=150 reached: ")
+    survives_every_crash(crash)
+
+
 def unlucky(luck: int, error: BackendError) -> Failure:
     """A quarter of all calls fail, however often they are tried."""
     return lambda request: error if draw(request, luck).random() < 0.25 else None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -18,13 +18,12 @@ from ponder.core.errors import BackendError, BudgetExhausted, RateLimited, Strat
 from ponder.core.ledger import Charge, Purpose
 from ponder.engine import records
 from ponder.engine.costs import most, spent
-from ponder.engine.journal import Entry, Journal, Recorded
+from ponder.engine.journal import Entry
+from ponder.engine.memory import Memory
 from ponder.engine.slots import slots
 from ponder.engine.state import Lane, State
 
 __all__ = ["ATTEMPTS", "LONGEST_WAIT", "Caller", "Cut", "Watch"]
-
-T = TypeVar("T")
 
 # Retries are on the bill; who wants them in a log as well sets one up, and nobody else hears of them.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
@@ -61,7 +60,7 @@ class _Call:
     purpose: Purpose
     request: Request
     made: int = 0
-    row: int | None = None
+    row: int = 0
     charge: Charge = Charge()
     produced: tuple[Choice, ...] = ()
 
@@ -73,17 +72,13 @@ class Caller:
         self,
         backend: Backend,
         state: State,
-        journal: Journal | None,
-        recorded: Recorded,
-        clock: Callable[[], float],
+        memory: Memory,
         watch: Watch | None,
         interrupted: Callable[[], bool],
     ) -> None:
         self._backend = backend
         self._state = state
-        self._journal = journal
-        self._recorded = recorded
-        self._clock = clock
+        self._memory = memory
         self._watch = watch
         self._interrupted = interrupted
         self._slots = slots(backend)
@@ -103,10 +98,10 @@ class Caller:
             Cut: the deadline passed while it was under way, or an earlier life of the run had cut it off.
         """
         call = _Call(lane, step, part, purpose, request)
-        rows = self._recorded.rows(lane.name, step, part)
+        rows = self._memory.recorded.rows(lane.name, step, part)
         call.made = sum("failed" in (row.result or {}) for row in rows)
-        self._take_up(lane, rows)
-        earlier = self._recorded.entry(lane.name, step, part)
+        self._memory.take_up(lane, rows)
+        earlier = self._memory.recorded.entry(lane.name, step, part)
         try:
             if earlier is not None:
                 return self._replay(call, earlier)
@@ -126,42 +121,6 @@ class Caller:
         except anyio.get_cancelled_exc_class():
             self._close(call, Cut(call.produced))
             raise
-
-    async def once(self, lane: Lane, step: int, part: str, compute: Callable[[], Awaitable[T]]) -> T:
-        """Plain data that is not computed again when the run resumes: a verifier's score, the time of day."""
-        earlier = self._recorded.result(lane.name, step, part)
-        if earlier is not None:
-            self._take_up(lane, self._recorded.asked(lane.name, step, part))
-            value: T = earlier["value"]
-            return value
-        value = await compute()
-        self._note(lane, step, part, {"value": value})
-        return value
-
-    async def clock(self) -> float:
-        """The run's clock, in seconds."""
-        return self._clock()
-
-    def planned(self, lane: Lane, step: int, part: str) -> int | None:
-        """How many choices an earlier life of the run asked for in this call; None if it did not make it."""
-        rows = self._recorded.rows(lane.name, step, part)
-        if not rows or "n" not in rows[-1].intent or (rows[-1].result or {}).get("interrupted"):
-            return None
-        n: int = rows[-1].intent["n"]
-        return n
-
-    @property
-    def resumed(self) -> bool:
-        """True if this run has an earlier life."""
-        return bool(self._recorded.entries)
-
-    def _take_up(self, lane: Lane, rows: Iterable[Entry]) -> None:
-        """What earlier lives spent here counts under the limits that the lane has set itself, too."""
-        for row in rows:
-            amount = Charge(**(row.result or {}).get("charge", {})).amount(self._state.price)
-            for account in lane.account.chain():
-                if account is not self._state.root:
-                    account.settle(Amount(), amount)
 
     async def _live(self, call: _Call) -> Completion:
         if call.lane.deadline == float("inf"):
@@ -210,9 +169,9 @@ class Caller:
         retries = int(call.made > 0)
         call.made += 1
         call.produced = ()
-        if self._journal is not None:
+        if self._memory.writes:
             intent = records.intent(call.purpose, call.request)
-            call.row = self._journal.intend(call.lane.name, call.step, call.part, intent, self._clock())
+            call.row = self._memory.intend(call.lane, call.step, call.part, intent)
         progress = Progress()
         if self._watch is not None:
             progress.watch = _relay(self._watch, call.request, progress)
@@ -240,7 +199,7 @@ class Caller:
                 thinking=thinking, calls=1, retries=retries,
             ),
         )  # fmt: skip
-        if self._journal is not None:
+        if self._memory.writes:
             self._settle_row(call, records.completion(completion))
         return completion
 
@@ -260,7 +219,7 @@ class Caller:
                 self._refund = self._refund or anyio.Event()
                 await self._refund.wait()
         except BudgetExhausted as refusal:  # recorded: after a crash the same question may come at another moment
-            self._note(call.lane, call.step, call.part, {"error": records.error(refusal)})
+            self._memory.note(call.lane.name, call.step, call.part, {"error": records.error(refusal)})
             raise
 
     def _settle(self, call: _Call, ceiling: Amount, charge: Charge) -> None:
@@ -272,8 +231,7 @@ class Caller:
         self._state.book(charge)
 
     def _settle_row(self, call: _Call, result: dict[str, Any]) -> None:
-        if call.row is not None and self._journal is not None:
-            self._journal.settle(call.row, {**result, "charge": call.charge.as_dict()}, self._clock())
+        self._memory.settle(call.row, {**result, "charge": call.charge.as_dict()})
 
     def _cut_row(self, call: _Call) -> None:
         limit = _out_of_time() if _late(call.lane) else None
@@ -281,10 +239,6 @@ class Caller:
         if interrupted:  # the text is thrown away, and asked for again when the run resumes
             call.charge += Charge(discarded=call.charge.output - call.charge.discarded)
         self._settle_row(call, records.cut(call.produced, limit=limit, interrupted=interrupted))
-
-    def _note(self, lane: Lane, step: int, part: str, result: dict[str, Any]) -> None:
-        if self._journal is not None:
-            self._journal.note(lane.name, step, part, result, self._clock())
 
     def _close(self, call: _Call, cut: Cut) -> None:
         if call.purpose == "branch":

@@ -33,6 +33,7 @@ from ponder.core.verifier import Verifier
 from ponder.engine.calls import Caller, Cut, Watch
 from ponder.engine.clusters import Clusters
 from ponder.engine.journal import Journal, Recorded
+from ponder.engine.memory import Memory
 from ponder.engine.perform import Performer
 from ponder.engine.program import Returned, abandon, advance, checked, close
 from ponder.engine.races import Child, Race
@@ -152,11 +153,10 @@ class Live:
         for entry in recorded.entries:
             if entry.part == "answer" and entry.result is not None:
                 clusters.know(entry.result["raw"], entry.result["chosen"])
-        self._caller = Caller(
-            self._backend, state, self._journal, recorded, self.clock, self._watch, lambda: self.stopped
-        )
+        self._memory = Memory(self._journal, recorded, state, self.clock)
+        caller = Caller(self._backend, state, self._memory, self._watch, lambda: self.stopped)
         self._performer = Performer(
-            self._caller, clusters, state, self._problem, self._settings, self._backend, self._verifier,
+            caller, self._memory, clusters, state, self._problem, self._settings, self._backend, self._verifier,
             stream=self._watch is not None,
             logprobs=int(Capability.LOGPROBS in self.plan.needs),
         )  # fmt: skip
@@ -246,7 +246,7 @@ class Live:
                 lane.limits.append((lane.account, lane.deadline))
                 lane.account = Account(action.budget, lane.account)
                 if action.budget.seconds is not None:
-                    began = await self._caller.once(lane, lane.step, "limit", self._caller.clock)
+                    began = await self._memory.once(lane, lane.step, "limit", self._memory.time)
                     left = action.budget.seconds - (self.clock() - began)
                     lane.deadline = min(lane.deadline, anyio.current_time() + left)
                 return None
@@ -263,12 +263,11 @@ class Live:
                     f"strategy {self._name} gathers {program!r:.60}, which is no coroutine; write s.gather(*coroutines)"
                 )
         children = [Child(lane.child(index, self._seed), program) for index, program in enumerate(programs)]
-        race = Race(lane, children, self._recorded, self._journal, self.clock)
+        race = Race(lane, children, self._memory)
         # On a resume they start in the order in which they had come to where they are.
         for index in sorted(range(len(children)), key=lambda index: self._recorded.reached(children[index].lane.name)):
             self._nursery.start_soon(partial(race.run, index, self._drive, ordered=ordered))
         return race
 
     def _learned(self, raw: str, chosen: str) -> None:
-        if self._journal is not None:
-            self._journal.note("", 0, "answer", {"raw": raw, "chosen": chosen}, self.clock())
+        self._memory.note("", 0, "answer", {"raw": raw, "chosen": chosen})

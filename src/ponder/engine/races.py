@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 
 from ponder.core.errors import StoreError
 from ponder.engine.calls import Cut
-from ponder.engine.journal import Journal, Recorded
+from ponder.engine.memory import Memory
 from ponder.engine.program import close
 from ponder.engine.state import Lane, State
 
@@ -40,15 +39,12 @@ class Race:
     the others are cancelled, so that a resumed run cancels the same ones. Those are sealed: they make no new calls.
     """
 
-    def __init__(
-        self, lane: Lane, children: list[Child], recorded: Recorded, journal: Journal | None, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, lane: Lane, children: list[Child], memory: Memory) -> None:
         self.children = children
         self._name, self._step = lane.name, lane.step
-        self._journal = journal
-        self._clock = clock
-        self._finished: list[int] = [note["child"] for note in recorded.notes(self._name, self._step, "done")]
-        self._closed = recorded.result(self._name, self._step, "close")
+        self._memory = memory
+        self._finished: list[int] = [note["child"] for note in memory.recorded.notes(lane.name, lane.step, "done")]
+        self._closed = memory.recorded.result(lane.name, lane.step, "close")
         self._taken = 0
         self._news = anyio.Event()
         for index, child in enumerate(children):
@@ -59,8 +55,6 @@ class Race:
         child = self.children[index]
         try:
             with child.scope:
-                # A task that is cancelled before it starts runs up to its first pause all the same.
-                await anyio.lowlevel.checkpoint_if_cancelled()
                 child.result = await drive(child.lane, child.program)
             child.cut = child.scope.cancel_called
         except Cut:
@@ -129,8 +123,7 @@ class Race:
             self._note("close", how)
 
     def _note(self, part: str, result: dict[str, Any]) -> None:
-        if self._journal is not None:
-            self._journal.note(self._name, self._step, part, result, self._clock())
+        self._memory.note(self._name, self._step, part, result)
 
 
 def _misfit() -> StoreError:

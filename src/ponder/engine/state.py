@@ -120,8 +120,12 @@ class State:
     def deepen(self, lane: Lane, depth: int) -> None:
         """The lane has reached `depth` on the latency axis."""
         lane.depth = max(lane.depth, depth)
-        if lane.depth > self.bill.sequential_tokens:
-            self.bill = replace(self.bill, sequential_tokens=lane.depth)
+        self.reach(lane.depth)
+
+    def reach(self, depth: int) -> None:
+        """Something under way has come to `depth`: it counts, even if the lane never gets there."""
+        if depth > self.bill.sequential_tokens:
+            self.bill = replace(self.bill, sequential_tokens=depth)
 
     def end(self, branch: Branch, ending: Ending, error: str | None = None) -> Branch:
         """Close a branch that has not ended by itself; what it produced is kept, and no longer counts as used."""

@@ -1,0 +1,147 @@
+"""Calls beside the branches: probes, scores and chats."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from ponder.core.actions import Chat
+from ponder.core.backend import Completion, Request
+from ponder.core.branch import Branch
+from ponder.core.errors import (
+    BackendError,
+    BudgetExhausted,
+    MissingCapability,
+    PonderError,
+    Rejected,
+    VerifierError,
+    describe,
+)
+from ponder.core.verifier import Verifier
+from ponder.engine.calls import Caller, Cut
+from ponder.engine.clusters import Clusters
+from ponder.engine.memory import Memory
+from ponder.engine.requests import Requests, so_far
+from ponder.engine.state import Lane, State
+from ponder.engine.together import together
+
+__all__ = ["Beside"]
+
+
+class Beside:
+    """Asks the model of one run what is no part of a branch."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        memory: Memory,
+        clusters: Clusters,
+        state: State,
+        requests: Requests,
+        verifier: Verifier | None,
+    ) -> None:
+        self._caller = caller
+        self._memory = memory
+        self._clusters = clusters
+        self._state = state
+        self._requests = requests
+        self._verifier = verifier
+
+    async def probe(self, lane: Lane, branches: Sequence[Branch]) -> list[str | None]:
+        """What the branches would answer now; None for those that do not say, or whose call failed."""
+
+        async def one(branch: Branch) -> tuple[str | None, int]:
+            if not branch.live:
+                return branch.answer, 0
+            request = self._requests.build(
+                max_tokens=self._requests.settings.probe_tokens,
+                prefix=so_far(branch) + self._requests.settings.probe,
+                stop=("\n",),
+                temperature=0.0,
+                branches=(branch.id,),
+            )
+            with self._tolerated(failures):
+                completion = await self._caller.make(lane, step, branch.id, "probe", request)
+                text = self._requests.settings.probe + completion.choices[0].text
+                return (await self._clusters.answer(text))[1], completion.usage.output
+            return None, 0
+
+        step = lane.step
+        failures: list[BackendError] = []
+        asked = {branch.id: self._state.current(branch) for branch in branches}
+        found = dict(zip(asked, await together([one(branch) for branch in asked.values()]), strict=True))
+        self._state.deepen(lane, lane.depth + max((tokens for _, tokens in found.values()), default=0))
+        self._tell(failures, sum(branch.live for branch in asked.values()), "probes")
+        return [found[branch.id][0] for branch in branches]
+
+    @contextmanager
+    def _tolerated(self, failures: list[BackendError]) -> Iterator[None]:
+        """One failed call beside the branches does not sink the action."""
+        try:
+            yield
+        except Rejected:
+            raise
+        except BackendError as error:
+            failures.append(error)
+
+    def _tell(self, failures: Sequence[BackendError], asked: int, what: str) -> None:
+        if failures and len(failures) == asked:
+            raise failures[0]
+        if failures:
+            self._state.notes.append(f"{len(failures)} of {asked} {what} failed: {failures[0]}")
+
+    async def score(self, lane: Lane, branches: Sequence[Branch]) -> list[Branch]:
+        """The branches with their scores; those whose call failed, or did not fit the budget, have none."""
+        if self._verifier is None:
+            raise MissingCapability("this strategy scores branches and the run has no verifier; give one, e.g. p-yes")
+        asked = {branch.id: self._state.current(branch) for branch in branches}
+        unscored = []
+        for branch in asked.values():
+            if branch.answer is None:
+                self._state.put(replace(branch, score=0.0))
+            elif branch.score is None:
+                unscored.append(branch)
+        failures: list[BackendError] = []
+        chains = await together([self._score_one(lane, branch, self._verifier, failures) for branch in unscored])
+        self._state.deepen(lane, lane.depth + max(chains, default=0))
+        self._tell(failures, len(unscored), "scores")
+        return [self._state.current(branch) for branch in branches]
+
+    async def _score_one(self, lane: Lane, branch: Branch, verifier: Verifier, failures: list[BackendError]) -> int:
+        """Score one branch; returns the verifier's longest dependent chain in tokens."""
+        step, chain, number = lane.step, 0, itertools.count()
+
+        async def ask(request: Request) -> Completion:
+            nonlocal chain
+            completion = await self._caller.make(lane, step, f"{branch.id}?{next(number)}", "verifier", request)
+            chain += max(choice.tokens for choice in completion.choices)
+            return completion
+
+        async def score() -> tuple[float, int]:
+            try:
+                return float(await verifier.score(self._requests.problem, branch, ask)), chain
+            except (PonderError, Cut):
+                raise
+            except Exception as error:
+                raise VerifierError(f"verifier {verifier.name} raised {describe(error)}") from error
+
+        with self._tolerated(failures), suppress(BudgetExhausted):
+            value, chain = await self._memory.once(lane, step, branch.id, score)
+            self._state.put(replace(branch, score=value))
+        return chain
+
+    async def chat(self, lane: Lane, action: Chat) -> str:
+        """The visible text of the reply."""
+        request = replace(
+            self._requests.build(
+                max_tokens=action.max_tokens or self._requests.settings.max_tokens,
+                temperature=action.temperature,
+                seed=self._requests.seed(None, f"{lane.name}{lane.step}"),
+            ),
+            messages=action.messages,
+        )
+        completion = await self._caller.make(lane, lane.step, "", "chat", request)
+        self._state.deepen(lane, lane.depth + completion.usage.output)
+        return completion.choices[0].text

@@ -1,0 +1,166 @@
+"""How branches grow: together where they stand at the same text, as far as the budget goes, whatever fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from ponder.core.actions import Extend
+from ponder.core.backend import Capability, Request
+from ponder.core.branch import Branch
+from ponder.core.errors import BackendError, BudgetExhausted, Rejected, StrategyError
+from ponder.engine.calls import Caller, Cut
+from ponder.engine.clusters import Clusters
+from ponder.engine.costs import most
+from ponder.engine.memory import Memory
+from ponder.engine.requests import Requests, so_far
+from ponder.engine.state import Lane, State
+from ponder.engine.together import together
+
+__all__ = ["Extender"]
+
+GIVE_UP = 3
+"""After so many failed calls in a row the server is taken to be gone."""
+
+STEP = "\n\n"
+"""Where a reasoning step ends (Beeching et al. 2024, search-and-learn)."""
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """What became of branches that were extended together.
+
+    `chain` is the length of the dependent chain in tokens; `limit` ended it, `failure` is the last call that failed.
+    """
+
+    chain: int = 0
+    limit: BudgetExhausted | None = None
+    failure: BackendError | None = None
+
+
+class Extender:
+    """Extends the branches of one run; with `stream` it asks for the text as it comes."""
+
+    def __init__(
+        self, caller: Caller, memory: Memory, clusters: Clusters, state: State, requests: Requests, *, stream: bool
+    ) -> None:
+        self._caller = caller
+        self._memory = memory
+        self._clusters = clusters
+        self._state = state
+        self._requests = requests
+        self._stream = stream
+        self._busy: set[str] = set()
+
+    async def extend(self, lane: Lane, action: Extend) -> list[Branch]:
+        """The branches, further along.
+
+        Raises:
+            BackendError: all of them failed, and it looks as if nothing can come any more.
+            BudgetExhausted: the budget suffices for none of them.
+        """
+        asked = {branch.id: self._state.current(branch) for branch in action.branches}
+        live = [branch for branch in asked.values() if branch.live]
+        if any(branch.tokens for branch in live):
+            self._requests.require(Capability.CONTINUE, "extend a branch that has begun")
+        with self._claimed(live):
+            done = await together([self._continue(lane, batch, action) for batch in self._batches(live)])
+            self._state.deepen(lane, lane.depth + max((stretch.chain for stretch in done), default=0))
+            for branch in live:
+                await self._read_answer(branch)
+        await self._raise_if_nothing_came(lane, live, done)
+        return [self._state.current(branch) for branch in action.branches]
+
+    @contextmanager
+    def _claimed(self, branches: Sequence[Branch]) -> Iterator[None]:
+        """Two lanes that continue one branch at a time would write over each other."""
+        names = {branch.id for branch in branches}
+        if names & self._busy:
+            raise StrategyError(f"branch {min(names & self._busy)} is extended twice at the same time; fork it instead")
+        self._busy |= names
+        try:
+            yield
+        finally:
+            self._busy -= names
+
+    def _batches(self, branches: list[Branch]) -> list[list[Branch]]:
+        """Branches that stand at the same text go into one call, if the backend completes several at a time."""
+        if not self._requests.can(Capability.N):
+            return [[branch] for branch in branches]
+        batches: dict[tuple[str, str], list[Branch]] = {}
+        for branch in branches:
+            batches.setdefault((branch.thinking, branch.text), []).append(branch)
+        return list(batches.values())
+
+    async def _continue(self, lane: Lane, batch: list[Branch], action: Extend) -> _Stretch:
+        """Extend branches that stand at the same text."""
+        done = _Stretch()
+        step = lane.step
+        while batch:
+            room = self._requests.settings.max_tokens - batch[0].tokens
+            asked = self._requests.build(
+                max_tokens=min(action.tokens or room, room),
+                prefix=so_far(batch[0]),
+                stop=(STEP,) if action.until == "step" else (),
+                seed=self._requests.seed(batch[0]),
+                branches=(batch[0].id,),
+                stream=self._stream or lane.cancellable or lane.deadline != float("inf"),
+            )
+            count = self._count(lane, step, batch, asked)
+            now, batch = batch[:count], batch[count:]
+            request = asked if len(now) == 1 else replace(asked, n=len(now), branches=tuple(b.id for b in now))
+            try:
+                completion = await self._caller.make(lane, step, now[0].id, "branch", request)
+            except Cut as cut:
+                if cut.limit is None:
+                    raise
+                done.limit = cut.limit
+                done.chain += max((choice.tokens for choice in cut.choices), default=0)
+            except BudgetExhausted as limit:
+                done.limit = limit
+                for branch in (*now, *batch):
+                    self._state.end(branch, "budget")
+                break
+            except BackendError as error:
+                done.failure = error
+                for branch in now:
+                    self._state.end(branch, "failed", str(error))
+                if isinstance(error, Rejected):
+                    raise
+            else:
+                for branch, choice in zip(now, completion.choices, strict=True):
+                    self._state.grow(branch.id, choice, self._requests.settings.max_tokens)
+                done.chain += max(choice.tokens for choice in completion.choices)
+        return done
+
+    def _count(self, lane: Lane, step: int, batch: list[Branch], request: Request) -> int:
+        """How many of the batch the next call takes: what an earlier life of the run asked for, or what fits."""
+        planned = self._memory.planned(lane, step, batch[0].id)
+        if planned is not None:
+            return planned
+        if not lane.account.bounded:
+            return len(batch)
+        # When none fits, one waits for what calls under way may give back.
+        return max(1, lane.account.affordable(most(request, self._state.price), len(batch)))
+
+    async def _read_answer(self, branch: Branch) -> None:
+        branch = self._state.current(branch)
+        if branch.ending == "stop" and branch.raw_answer is None:
+            raw, chosen = await self._clusters.answer(branch.text)
+            self._state.put(replace(branch, raw_answer=raw, answer=chosen))
+
+    async def _raise_if_nothing_came(self, lane: Lane, tried: Sequence[Branch], done: Sequence[_Stretch]) -> None:
+        """A failed sample does not sink a run, but a strategy must hear of it when nothing can come any more."""
+        if any(self._state.current(branch).ending not in ("failed", "budget") for branch in tried):
+            return
+        for stretch in done:
+            if stretch.limit is not None:
+                raise stretch.limit
+
+        async def gone() -> bool:
+            return self._caller.answered == 0 or self._caller.failed_in_a_row >= GIVE_UP
+
+        for stretch in done:
+            if stretch.failure is not None and await self._memory.once(lane, lane.step, "gone", gone):
+                raise stretch.failure

@@ -1,0 +1,80 @@
+"""What a run remembers: it writes down what it does, and finds what earlier lives of it have done."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from ponder.core.budget import Amount
+from ponder.core.ledger import Charge
+from ponder.engine.journal import Entry, Journal, Record, Recorded
+from ponder.engine.state import Lane, State
+
+__all__ = ["Memory"]
+
+T = TypeVar("T")
+
+
+class Memory:
+    """The journal of this life of a run, if it has one, and the record of the earlier ones."""
+
+    def __init__(self, journal: Journal | None, recorded: Recorded, state: State, clock: Callable[[], float]) -> None:
+        self.recorded = recorded
+        self.clock = clock
+        self._journal = journal
+        self._state = state
+
+    @property
+    def writes(self) -> bool:
+        """True if anybody will read what is written down here."""
+        return self._journal is not None
+
+    @property
+    def resumed(self) -> bool:
+        """True if this run has an earlier life."""
+        return bool(self.recorded.entries)
+
+    def intend(self, lane: Lane, step: int, part: str, intent: Record) -> int:
+        """Write down what is about to be done; returns the row's number."""
+        return 0 if self._journal is None else self._journal.intend(lane.name, step, part, intent, self.clock())
+
+    def settle(self, row: int, result: Record) -> None:
+        """Write down what came of it."""
+        if self._journal is not None:
+            self._journal.settle(row, result, self.clock())
+
+    def note(self, lane: str, step: int, part: str, result: Record) -> None:
+        """Write down a decision."""
+        if self._journal is not None:
+            self._journal.note(lane, step, part, result, self.clock())
+
+    async def once(self, lane: Lane, step: int, part: str, compute: Callable[[], Awaitable[T]]) -> T:
+        """Plain data that is not computed again when the run resumes: a verifier's score, the time of day."""
+        earlier = self.recorded.result(lane.name, step, part)
+        if earlier is not None:
+            self.take_up(lane, self.recorded.asked(lane.name, step, part))
+            value: T = earlier["value"]
+            return value
+        value = await compute()
+        self.note(lane.name, step, part, {"value": value})
+        return value
+
+    async def time(self) -> float:
+        """The run's clock, in seconds."""
+        return self.clock()
+
+    def planned(self, lane: Lane, step: int, part: str) -> int | None:
+        """How many choices an earlier life of the run asked for in this call; None if it did not make it."""
+        rows = self.recorded.rows(lane.name, step, part)
+        if not rows or "n" not in rows[-1].intent or (rows[-1].result or {}).get("interrupted"):
+            return None
+        n: int = rows[-1].intent["n"]
+        return n
+
+    def take_up(self, lane: Lane, rows: Iterable[Entry]) -> None:
+        """What earlier lives spent here counts under the limits that the lane has set itself, too."""
+        for row in rows:
+            amount = Charge(**(row.result or {}).get("charge", {})).amount(self._state.price)
+            for account in lane.account.chain():
+                if account is not self._state.root:
+                    account.settle(Amount(), amount)
