@@ -53,6 +53,21 @@ def test_stopping_answers_with_what_is_there_and_says_why() -> None:
     assert (answer.bill.calls, answer.bill.total_tokens, answer.bill.discarded_tokens) == (6, 6 + 5 * 2, 10)
 
 
+async def thirty_two(s: Session) -> Answer:
+    return vote(await s.extend(await s.sample(32)))
+
+
+def test_samples_that_had_finished_when_an_action_was_stopped_vote() -> None:
+    async def main() -> Answer:
+        run = live(thirty_two, Model(words, capabilities=ONE_BY_ONE, concurrency=16), watch=lambda *_: None)
+        asyncio.get_running_loop().call_later(8.5, run.stop, "interrupted")
+        return await run.run()
+
+    answer: Answer = virtually(main())
+    assert (answer.value, answer.votes) == ("4", {"4": 16})
+    assert answer.bill.sequential_tokens == 6
+
+
 @pytest.mark.parametrize("when", ["before it began", "at once"])
 def test_a_run_that_is_stopped_before_anything_was_sent_sends_nothing(when: str) -> None:
     model = Model(words)

@@ -250,7 +250,7 @@ class Caller:
         if entry.intent and entry.intent != records.intent(call.purpose, call.request):
             raise StrategyError(
                 f"the strategy asks for {call.purpose} {call.part!r} otherwise than when this run was recorded; "
-                "it has changed since, or draws randomness from somewhere else than s.rng"
+                "it or the server has changed since, or it draws randomness from somewhere else than s.rng"
             )
         if "error" in result:
             failure = records.read_error(result["error"])

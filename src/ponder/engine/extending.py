@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -67,8 +67,7 @@ class Extender:
         with self._claimed(live):
             done = await together([self._continue(lane, batch, action) for batch in self._batches(live)])
             self._state.deepen(lane, lane.depth + max((stretch.chain for stretch in done), default=0))
-            for branch in live:
-                await self._read_answer(branch)
+            await self.read_answers(live)
         await self._raise_if_nothing_came(lane, live, done)
         return [self._state.current(branch) for branch in action.branches]
 
@@ -132,6 +131,7 @@ class Extender:
                 for branch, choice in zip(now, completion.choices, strict=True):
                     self._state.grow(branch.id, choice, self._requests.settings.max_tokens)
                 done.chain += max(choice.tokens for choice in completion.choices)
+                self._state.reach(lane.depth + done.chain)
         return done
 
     def _count(self, lane: Lane, step: int, batch: list[Branch], request: Request) -> int:
@@ -144,11 +144,12 @@ class Extender:
         # When none fits, one waits for what calls under way may give back.
         return max(1, lane.account.affordable(most(request, self._state.price), len(batch)))
 
-    async def _read_answer(self, branch: Branch) -> None:
-        branch = self._state.current(branch)
-        if branch.ending == "stop" and branch.raw_answer is None:
-            raw, chosen = await self._clusters.answer(branch.text)
-            self._state.put(replace(branch, raw_answer=raw, answer=chosen))
+    async def read_answers(self, branches: Iterable[Branch]) -> None:
+        """Find the answers of branches that have ended by themselves."""
+        for branch in map(self._state.current, branches):
+            if branch.ending == "stop" and branch.raw_answer is None:
+                raw, chosen = await self._clusters.answer(branch.text)
+                self._state.put(replace(branch, raw_answer=raw, answer=chosen))
 
     async def _raise_if_nothing_came(self, lane: Lane, tried: Sequence[Branch], done: Sequence[_Stretch]) -> None:
         """A failed sample does not sink a run, but a strategy must hear of it when nothing can come any more."""

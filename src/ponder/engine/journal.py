@@ -7,10 +7,10 @@ a result was in flight when the process died. Decisions that a resumed run must 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-__all__ = ["Entry", "Journal", "Record", "Recorded"]
+__all__ = ["Entry", "Journal", "Record", "Recorded", "up_to_the_failure"]
 
 Record = Mapping[str, Any]
 """Plain JSON data."""
@@ -46,6 +46,21 @@ class Journal(Protocol):
 
 _UNFINISHED = frozenset({"lost", "interrupted", "failed"})
 """Results of attempts that do not end their call: in flight at a crash, stopped by the user, or to be tried again."""
+
+
+def up_to_the_failure(entries: Sequence[Entry]) -> list[Entry]:
+    """A run that failed, as if it had been stopped after its last answered call.
+
+    What failed since is tried again, and stays paid for: the server may be back.
+    """
+    last = max((entry.at for entry in entries if "choices" in (entry.result or {})), default=-1.0)
+    kept = []
+    for entry in entries:
+        if entry.at <= last:
+            kept.append(entry)
+        elif entry.intent:
+            kept.append(replace(entry, result={"interrupted": True, "charge": (entry.result or {}).get("charge", {})}))
+    return kept
 
 
 def _ends(entry: Entry) -> bool:

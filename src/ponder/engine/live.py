@@ -170,16 +170,20 @@ class Live:
         try:
             with self._scope:
                 return await self._strategy(lane)
-            return self.state.best(self._reason or "interrupted")
+            return await self._best(self._reason or "interrupted")
         except BudgetExhausted as limit:
             self.state.exhaust(limit)
-            return self.state.best(str(limit))
+            return await self._best(str(limit))
         except Cut:
             raise StoreError("the journal of this run does not fit the strategy; it cannot be resumed") from None
         except BackendError as error:
             if not any(branch.complete for branch in self.state.branches.values()):
                 raise
-            return self.state.best(f"the model failed: {error}")
+            return await self._best(f"the model failed: {error}")
+
+    async def _best(self, because: str) -> Answer:
+        await self._performer.read_answers()
+        return self.state.best(because)
 
     async def _strategy(self, lane: Lane) -> Answer:
         session = Session(self._problem, self._settings)
@@ -270,4 +274,6 @@ class Live:
         return race
 
     def _learned(self, raw: str, chosen: str) -> None:
-        self._memory.note("", 0, "answer", {"raw": raw, "chosen": chosen})
+        # After a stop answers are read out of turn; whoever goes on with the run shall read them in turn again.
+        if not self.stopped:
+            self._memory.note("", 0, "answer", {"raw": raw, "chosen": chosen})

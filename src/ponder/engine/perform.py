@@ -68,6 +68,10 @@ class Performer:
             case _:
                 raise TypeError(f"no driver performs {action!r}")
 
+    async def read_answers(self) -> None:
+        """Find the answers of all branches: an action that was stopped has not come to it."""
+        await self._extender.read_answers(list(self._state.branches.values()))
+
     def check_affordable(self, lane: Lane) -> None:
         """See that at least one call fits the budget.
 
