@@ -171,7 +171,7 @@ async def execute(
             resumed = run is not None
             run = run or store.begin(job.as_dict())
             stack.enter_context(store.claim(run))
-            earlier = Recorded(store.entries(run)) if resumed else earlier
+            earlier = Recorded(store.begin_again(run)) if resumed else earlier
         journal = store.journal(run) if store is not None and run is not None else None
         live = Live(
             plan, problem, backend, answers=_answers(), settings=job.settings, seed=job.seed, budget=job.budget,
@@ -207,6 +207,8 @@ async def aresume(
     on_start: OnStart | None = None,
 ) -> Answer:
     """Finish a run that was cut off; a finished one just gives its answer again.
+
+    A failed one goes on after its last answered call: what failed since is tried again.
 
     Raises:
         UsageError: there is no such run, or its model or verifier was given as an object, not by name.

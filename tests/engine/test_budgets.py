@@ -112,7 +112,9 @@ class Fickle:
     def _see_that_no_limit_is_passed(self) -> None:
         root = self.live[0].state.root
         for name, limit in root.budget.limits():
-            if name != "seconds":
+            if name == "seconds":
+                assert anyio.current_time() < limit, "a call was made after the deadline"
+            else:
                 assert getattr(root.spent, name) + getattr(root.reserved, name) <= limit * (1 + 1e-12), name
 
 
@@ -299,6 +301,17 @@ def test_failed_samples_do_not_sink_the_run_and_the_answer_says_so() -> None:
     assert answer.notes == ("2 of 12 samples failed: 502 from the model",)
     assert [branch.id for branch in answer.branches if branch.ending == "failed"] == ["b1", "b3"]
     assert (answer.bill.failed_calls, answer.bill.retries, answer.bill.calls) == (8, 6, 10 + 8)
+
+
+def test_children_that_have_not_begun_when_their_race_is_over_send_nothing() -> None:
+    async def changes_its_mind(s: Session) -> Answer:
+        async with s.as_completed(*(s.extend(branch) for branch in await s.sample(4))):
+            pass
+        return vote([], because="never mind")
+
+    model = Model(replies)
+    assert solve(changes_its_mind, model).bill.calls == 0
+    assert model.requests == []
 
 
 def test_when_one_call_is_refused_those_that_have_not_begun_are_not_sent() -> None:

@@ -48,19 +48,20 @@ _UNFINISHED = frozenset({"lost", "interrupted", "failed"})
 """Results of attempts that do not end their call: in flight at a crash, stopped by the user, or to be tried again."""
 
 
-def up_to_the_failure(entries: Sequence[Entry]) -> list[Entry]:
-    """A run that failed, as if it had been stopped after its last answered call.
+def up_to_the_failure(entries: Sequence[Entry]) -> list[Entry | None]:
+    """A run that failed, as if it had been stopped after its last answered call: each row revised, or None to drop it.
 
-    What failed since is tried again, and stays paid for: the server may be back.
+    What failed since is tried again, as the server may be back, and stays paid for.
     """
     last = max((entry.at for entry in entries if "choices" in (entry.result or {})), default=-1.0)
-    kept = []
-    for entry in entries:
+
+    def revised(entry: Entry) -> Entry | None:
         if entry.at <= last:
-            kept.append(entry)
-        elif entry.intent:
-            kept.append(replace(entry, result={"interrupted": True, "charge": (entry.result or {}).get("charge", {})}))
-    return kept
+            return entry
+        charge = (entry.result or {}).get("charge", {})
+        return replace(entry, result={"interrupted": True, "charge": charge}) if entry.intent else None
+
+    return [revised(entry) for entry in entries]
 
 
 def _ends(entry: Entry) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ponder.core.errors import InvalidOption, StoreError
-from ponder.engine.journal import Entry, Record
+from ponder.engine.journal import Entry, Record, up_to_the_failure
 
 __all__ = ["RunJournal", "RunRow", "Store", "default_path"]
 
@@ -155,17 +155,46 @@ class Store:
 
     def entries(self, run: str) -> list[Entry]:
         """What a run has done. Calls that had no result are marked as lost, for good."""
+        return [entry for _, entry in self._rows(run)]
+
+    def begin_again(self, run: str) -> list[Entry]:
+        """Take up a run that has ended or was cut off; gives what it has done. A failed one forgets its failure."""
+        rows = self._rows(run)
+        if self.run(run).status == "failed":
+            revised = up_to_the_failure([entry for _, entry in rows])
+            with self._reporting("write"), self._transaction():
+                for (row, before), after in zip(rows, revised, strict=True):
+                    if after is None:
+                        self._db.execute("DELETE FROM actions WHERE row = ?", (row,))
+                    elif after is not before:
+                        result = json.dumps(after.result)
+                        self._db.execute("UPDATE actions SET result = ? WHERE row = ?", (result, row))
+        with self._reporting("write"):
+            self._db.execute("UPDATE runs SET status = 'running' WHERE id = ?", (run,))
+        return self.entries(run)
+
+    def _rows(self, run: str) -> list[tuple[int, Entry]]:
         with self._reporting("read"):
             self._db.execute(
                 "UPDATE actions SET result = ? WHERE run = ? AND result IS NULL", (json.dumps({"lost": True}), run)
             )
             found = self._db.execute(
-                "SELECT lane, step, part, intent, result, at FROM actions WHERE run = ? ORDER BY row", (run,)
+                "SELECT row, lane, step, part, intent, result, at FROM actions WHERE run = ? ORDER BY row", (run,)
             )
             return [
-                Entry(lane, step, part, json.loads(intent), json.loads(result), at)
-                for lane, step, part, intent, result, at in found
+                (row, Entry(lane, step, part, json.loads(intent), json.loads(result), at))
+                for row, lane, step, part, intent, result, at in found
             ]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     @contextmanager
     def claim(self, run: str) -> Iterator[None]:
