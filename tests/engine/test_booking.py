@@ -170,6 +170,20 @@ def test_a_trunk_that_grows_on_after_the_fork_owns_what_it_adds() -> None:
     assert (bill.total_tokens, bill.discarded_tokens) == (60, 30)
 
 
+@pytest.mark.parametrize("trunk_first", [True, False])
+def test_giving_up_trunk_and_child_in_any_order_discards_each_token_once(trunk_first: bool) -> None:
+    async def gives_all_up(s: Session) -> Answer:
+        [trunk] = await s.extend(await s.sample(1), tokens=10)
+        [child] = await s.fork(trunk, 1)
+        both = await s.extend([trunk, child])  # 20 more, and 30 of its own
+        for branch in both if trunk_first else reversed(both):
+            await s.prune(branch)
+        return vote(both)
+
+    bill = solve(gives_all_up, counting({"b0": [10, 20], "b1": [30]})).bill
+    assert (bill.total_tokens, bill.discarded_tokens) == (60, 60)
+
+
 def test_pruning_twice_or_after_the_end_discards_once() -> None:
     async def prunes(s: Session) -> Answer:
         [done] = await s.extend(await s.sample(1))

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from rig import Clock, Memory, Model, said, solve
+from rig import Clock, Memory, Model, live, said, solve, virtually
 
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability, Choice, Completion, Price, Progress, Request, Usage
@@ -21,6 +21,7 @@ from ponder.core.errors import BackendError, BrokenReply, BudgetExhausted, Budge
 from ponder.core.ledger import Charge
 from ponder.core.session import Session
 from ponder.core.voting import vote
+from ponder.engine.journal import Entry, Recorded
 from ponder.engine.live import Live
 
 PRICE = Price(0.15, 0.075, 0.60, "test")
@@ -153,8 +154,8 @@ def test_no_run_passes_its_limits_and_every_run_says_why_it_stopped(
     outcome = solve(
         program, fickle.model, run=run, began=fickle.live.append, budget=budget, max_tokens=MAX_TOKENS, journal=journal
     )
-    live = fickle.live[0]
-    bill = live.state.bill
+    state = fickle.live[0].state
+    bill = state.bill
     if isinstance(outcome, Answer):
         event("answered")
         assert outcome.stopped_because
@@ -169,8 +170,8 @@ def test_no_run_passes_its_limits_and_every_run_says_why_it_stopped(
     assert round((bill.usd or 0) * 1e12) <= round((budget.usd or 1) * 1e12)
     assert budget.seconds is None or ended[0] <= budget.seconds + 1e-9, "the deadline passed and the run went on"
     assert 0 <= bill.discarded_tokens <= bill.output_tokens + bill.probe_tokens
-    assert live.state.root.reserved == Amount()
-    assert live.state.root.spent == Amount(bill.total_tokens, bill.calls, round((bill.usd or 0) * 1e12) / 1e12)
+    assert state.root.reserved == Amount()
+    assert state.root.spent == Amount(bill.total_tokens, bill.calls, round((bill.usd or 0) * 1e12) / 1e12)
     if program is rations:
         _lanes_kept_their_rations(journal)
 
@@ -266,6 +267,31 @@ def test_the_deadline_ends_whatever_is_under_way(how: str) -> None:
     assert ended[0] <= 2
     assert "the deadline passed" in answer.stopped_because
     assert {branch.ending for branch in answer.branches} <= {"budget", None}
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_a_deadline_counts_what_earlier_lives_took(inner: bool) -> None:
+    ended: list[float] = []
+
+    async def waits(s: Session) -> Answer:
+        async with s.limit(Budget(seconds=60 if inner else 3600)):
+            return vote(await s.extend(await s.sample(1)))
+
+    async def endless(request: Request, progress: Progress) -> Completion:
+        await anyio.sleep(3600)
+        return said(request, "Answer: 4")
+
+    async def main() -> Answer:
+        run = live(waits, Model(endless), budget=None if inner else "seconds=60", recorded=Recorded(lived))
+        answer = await run.run()
+        ended.append(anyio.current_time())
+        return answer
+
+    # The limit was set 5 seconds into the run, which has lived for 45.
+    lived = [Entry("", 1, "limit", {}, {"value": 5.0}, 5.0), Entry("", 2, "clock", {}, {"value": 45.0}, 45.0)]
+    answer: Answer = virtually(main())
+    assert "the deadline passed" in answer.stopped_because
+    assert ended == [pytest.approx(20 if inner else 15, abs=0.1)]
 
 
 def test_a_limit_that_the_strategy_set_itself_is_not_why_the_run_stopped() -> None:
