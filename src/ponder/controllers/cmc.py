@@ -69,7 +69,7 @@ def cmc(
             smooth = (1.0 - alpha) * smooth + alpha * view.confidence[0]
         if decided:
             abandon(view, plan, patience)
-        live = advance(view, plan, burst if decided else 1)
+        before, live = view.n_finished[0], advance(view, plan, burst if decided else 1)
         if live:
             yield
         smooth = (1.0 - alpha) * smooth + alpha * view.confidence[0]
@@ -77,7 +77,7 @@ def cmc(
         gain = smooth - plan.trail[max(0, t + 1 - window) % window]
         if warm and view.n_finished[0] >= enough and smooth >= threshold and gain >= -slack:
             return
-        if all_done(view):
+        if view.n_finished[0] - before == live:
             return
         stalls = gain <= trend and t >= max(1, warmup // 2) and smooth < threshold
         if stalls and view.n_opened[0] < n:
@@ -87,36 +87,26 @@ def cmc(
 
 def abandon(view: View, plan: Plan, patience: int) -> None:
     """Prune the branches that have disagreed with the vote for too long, the worst first; two stay alive."""
-    live = 0
+    live, doomed = 0, 0
     for b in range(view.n_opened[0]):
         if not (view.finished[b] or view.pruned[b]):
             live += 1
             plan.note[b] = plan.note[b] + 1 if view.answer[b] != view.leader[0] else 0
-    while live > 2:
+            doomed += plan.note[b] >= patience
+    for _ in range(min(doomed, live - 2)):
         worst = -1
         for b in range(view.n_opened[0]):
             out = view.finished[b] or view.pruned[b] or plan.prune[b] or plan.note[b] < patience
             if not out and (worst < 0 or plan.note[b] > plan.note[worst]):
                 worst = b
-        if worst < 0:
-            return
         plan.prune[worst] = 1
-        live -= 1
 
 
-def advance(view: View, plan: Plan, burst: int) -> bool:
-    """Every live branch by one interval, those that agree with the vote by `burst`; whether there are any."""
-    live = False
+def advance(view: View, plan: Plan, burst: int) -> int:
+    """Every live branch by one interval, those that agree with the vote by `burst`; how many there are."""
+    live = 0
     for b in range(view.n_opened[0]):
         if not (view.finished[b] or view.pruned[b] or plan.prune[b]):
             plan.advance[b] = burst if view.answer[b] == view.leader[0] else 1
-            live = True
+            live += 1
     return live
-
-
-def all_done(view: View) -> bool:
-    """Whether every branch is finished or pruned."""
-    for b in range(view.n_opened[0]):
-        if not (view.finished[b] or view.pruned[b]):
-            return False
-    return True

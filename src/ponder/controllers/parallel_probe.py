@@ -25,7 +25,7 @@ Rounds = Annotated[int, Between(0, 4096)]
 def parallel_probe(
     view: View, plan: Plan, n: Count = 64, stable: Count = 40, warmup: Rounds = 15, patience: Count = 7
 ) -> Iterator[None]:
-    """Lock step with probes: prune who stays off the mode, stop when the mode stays (Zheng et al. 2026, arXiv 2602.03845).
+    """Prune who stays off the mode, stop when the mode stays (Parallel-Probe, Zheng et al. 2026, arXiv 2602.03845).
 
     `warmup` rounds pass before a branch may be pruned, after `patience` rounds off the mode; a mode that has stood for
     `stable` rounds is the answer. Finished branches go on voting. `plan.note` counts the rounds off the mode.

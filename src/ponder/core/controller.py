@@ -92,7 +92,7 @@ class View(NamedTuple):
     length: Numbers
     """[B] Tokens of a finished branch; 0 before."""
     order: Numbers
-    """[B] The branches that have finished, in the order of finishing; within a round the deepest first, then by number."""
+    """[B] The branches that have finished, the earliest first; within a round the deepest first, then by number."""
     votes: Numbers
     """[A] How many finished branches gave this answer."""
     leader: Numbers

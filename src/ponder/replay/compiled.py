@@ -65,15 +65,19 @@ def _borrowed() -> Any:
     An array is counted whenever it is passed on, or kept over a ``yield``, by an atomic operation each time; with forty
     of them that takes a hundred times as long as what a controller does with them.
     """
-    from numba.core import cgutils, types
+    from numba.core import cgutils
+    from numba.core import types as numba_types
     from numba.extending import intrinsic
+
+    types: Any = numba_types  # which has none itself
+    unpacked: Any = cgutils.unpack_tuple
 
     def build(context: Any, bundle: Any) -> Any:
         bare = [types.CPointer(kind.dtype) if isinstance(kind, types.Array) else kind for kind in bundle.types]
         made = types.BaseTuple.from_types(bare, bundle.instance_class)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            fields = cgutils.unpack_tuple(builder, arguments[0], len(bare))
+            fields = unpacked(builder, arguments[0], len(bare))
             for i, kind in enumerate(bundle.types):
                 if isinstance(kind, types.Array):
                     fields[i] = context.make_array(kind)(context, builder, fields[i]).data

@@ -136,29 +136,18 @@ def begin(view: View, plan: Plan, books: Books, branches: int) -> None:
 
 def carry_out(view: View, plan: Plan, books: Books, tables: Tables, first: int, order: int) -> int:
     """Do what is planned for one round; 0, or the position in `MISTAKES` of what is wrong with it."""
-    opening = plan.open[0]
-    if opening:
-        if opening < 0:
-            return BACKWARDS
-        if opening > view.room[0]:
-            return TOO_MANY
-        plan.open[0] = 0
-        view.room[0] -= opening
-        for b in range(view.n_opened[0], view.n_opened[0] + opening):
-            books.chain[b] = books.sequential[0]
-            if not (plan.advance[b] or plan.run[b]):
-                plan.advance[b] = 1
-        view.n_opened[0] += opening
+    mistake = _open(view, plan, books)
+    if mistake:
+        return mistake
     busy = False
     finished = view.n_finished[0]
     longest = books.sequential[0]
     for b in range(books.lowest[0], view.n_opened[0]):
         if not (plan.prune[b] or plan.advance[b] or plan.run[b]):
             continue
-        if view.finished[b] or view.pruned[b] or (plan.prune[b] and (plan.advance[b] or plan.run[b])):
-            return ENDED
-        if plan.advance[b] < 0 or plan.run[b] < TO_END:
-            return BACKWARDS
+        mistake = _wrong(view, plan, b)
+        if mistake:
+            return mistake
         busy = True
         if plan.prune[b]:
             plan.prune[b] = 0
@@ -171,12 +160,38 @@ def carry_out(view: View, plan: Plan, books: Books, tables: Tables, first: int, 
                 _line_up(view, books, b, finished)
                 finished += 1
     if not busy:
-        return NOTHING
+        return overlooked(view, plan, tables.branches) or NOTHING
     books.sequential[0] = longest
     while view.n_finished[0] < finished:
         _count_next(view, books, tables)
     while books.lowest[0] < view.n_opened[0] and (view.finished[books.lowest[0]] or view.pruned[books.lowest[0]]):
         books.lowest[0] += 1
+    return FINE
+
+
+def _open(view: View, plan: Plan, books: Books) -> int:
+    """Open the branches that are planned; 0, or what is wrong."""
+    opening = plan.open[0]
+    if opening < 0:
+        return BACKWARDS
+    if opening > view.room[0]:
+        return TOO_MANY
+    for b in range(view.n_opened[0], view.n_opened[0] + opening):
+        books.chain[b] = books.sequential[0]
+        if not (plan.advance[b] or plan.run[b]):
+            plan.advance[b] = 1
+    plan.open[0] = 0
+    view.room[0] -= opening
+    view.n_opened[0] += opening
+    return FINE
+
+
+def _wrong(view: View, plan: Plan, b: int) -> int:
+    """What is wrong with the plan for an open branch; 0 if nothing."""
+    if view.finished[b] or view.pruned[b] or (plan.prune[b] and (plan.advance[b] or plan.run[b])):
+        return ENDED
+    if plan.advance[b] < 0 or plan.run[b] < TO_END:
+        return BACKWARDS
     return FINE
 
 
@@ -292,11 +307,9 @@ def play(
     """One episode; 0, or the position in `MISTAKES` of what the controller does wrong."""
     branches = tables.branches
     begin(view, plan, books, branches)
-    rounds = 0
-    for _ in program(view, plan, *options):
+    for rounds, _ in enumerate(program(view, plan, *options)):
         mistake = carry_out(view, plan, books, tables, question * branches, order * branches)
-        rounds += 1
-        if mistake or rounds > MOST_ROUNDS:
+        if mistake or rounds >= MOST_ROUNDS:
             return mistake or ENDLESS
     return overlooked(view, plan, branches)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ponder.core.controller import Program
@@ -99,7 +100,7 @@ def _in_parts(part: Any, questions: int, threads: int) -> list[tuple[int, int, i
     part((0, 0))  # compile before, once
     edges = [questions * i // (4 * threads) for i in range(4 * threads + 1)]
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(part, zip(edges, edges[1:], strict=False)))
+        return list(pool.map(part, pairwise(edges)))
 
 
 def _shaped(results: Outcomes, questions: int, orders: int) -> Replayed:
@@ -129,11 +130,13 @@ def _explained(
     data = tables(trace, orders, 0, lists=True)
     begin(view, plan, books, trace.branches)
     steps: Any = program(view, plan, *options)
-    line = program.__code__.co_firstlineno  # type: ignore[attr-defined]
+    line = program.__code__.co_firstlineno
     for _ in steps:
         line = steps.gi_frame.f_lineno
         books.lowest[0] = 0  # look at every branch
-        if carry_out(view, plan, books, data, question * trace.branches, order * trace.branches):
+        found = carry_out(view, plan, books, data, question * trace.branches, order * trace.branches)
+        if found:
+            mistake = MISTAKES[found]
             break
-    place = program.__code__.co_filename  # type: ignore[attr-defined]
+    place = program.__code__.co_filename
     return f"{place}, line {line}: the controller {mistake} (question {question}, order {order})"

@@ -54,9 +54,9 @@ def tables(trace: Trace, orders: NDArray[np.int32], probe_cost: int, *, lists: b
         orders.reshape(-1),
         _confidences(trace.branches),
     ]
-    return Tables(
-        *(column.tolist() if lists else column for column in columns), trace.branches, trace.interval, probe_cost
-    )
+    if lists:
+        columns = [column.tolist() for column in columns]
+    return Tables(*columns, *(trace.branches, trace.interval, probe_cost))
 
 
 @cache
@@ -75,7 +75,8 @@ def _confidences(branches: int) -> NDArray[np.float64]:
 def furnish(trace: Trace, *, lists: bool) -> Room:
     """Empty arrays for one player."""
     branches, answers = trace.branches, max(1, *map(len, trace.answers))
-    whole, real = (_list, _list) if lists else (_whole, _real)
+    whole: Any = _list if lists else _whole
+    real: Any = _list if lists else _real
     view = View(
         n_opened=whole(1),
         n_finished=whole(1),
