@@ -19,7 +19,8 @@
     │   ├── ForeignAwait           it awaits what is no Session operation; also a TypeError
     │   └── StrategyStuck          it computes without end, or acts without end
     ├── VerifierError              a verifier does not work, or gives no score
-    └── StoreError                 the run store cannot be read or written
+    ├── StoreError                 the run store cannot be read or written
+    └── TraceError                 a recorded trace cannot be read, or contradicts itself
 
 ``exit_code`` is what the shell command ends with: 2 for something to correct first, 1 for a run that failed.
 """
@@ -49,6 +50,7 @@ __all__ = [
     "StoreError",
     "StrategyError",
     "StrategyStuck",
+    "TraceError",
     "UnknownName",
     "Unreachable",
     "UsageError",
@@ -175,6 +177,12 @@ class VerifierError(PonderError):
 
 class StoreError(PonderError):
     """The run store cannot be read or written."""
+
+    exit_code = 2
+
+
+class TraceError(PonderError):
+    """A recorded trace cannot be read, or contradicts itself."""
 
     exit_code = 2
 

@@ -29,10 +29,10 @@ Share = Annotated[float, Between(0, 1)]
 """A probability, a share, a threshold."""
 
 
-def declared(function: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
-    """The options of a strategy function: name -> (type, default). The first parameter is the session."""
+def declared(function: Callable[..., Any], skip: int = 1) -> dict[str, tuple[Any, Any]]:
+    """The options of a function: name -> (type, default). The first `skip` parameters, like the session, are none."""
     hints = typing.get_type_hints(function, include_extras=True)
-    parameters = list(inspect.signature(function).parameters.values())[1:]
+    parameters = list(inspect.signature(function).parameters.values())[skip:]
     return {parameter.name: (hints.get(parameter.name, str), parameter.default) for parameter in parameters}
 
 

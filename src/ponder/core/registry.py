@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,15 +9,14 @@ from typing import Any
 from ponder.core import options
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability
-from ponder.core.errors import InvalidOption, UnknownName
+from ponder.core.errors import UnknownName
 from ponder.core.session import Session
+from ponder.core.specs import read_spec, settle, write_spec
 
 __all__ = ["Plan", "Strategy", "parse_spec", "register", "registered", "strategy"]
 
 Program = Callable[..., Coroutine[Any, Any, Answer]]
 Options = Mapping[str, Any]
-
-_SPEC = re.compile(r"(?P<name>[^@()\s]+)(?:@(?P<effort>[^()\s]+))?(?:\((?P<options>.*)\))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +42,7 @@ class Strategy:
             UnknownName: an option that the strategy does not have.
             InvalidOption: out of bounds or of the wrong type; effort outside [0, 1].
         """
-        values = {name: default for name, (_, default) in self.options.items()}
-        if effort is not None:
-            if not 0 <= effort <= 1:
-                raise InvalidOption(f"effort {effort:g} must lie between 0 and 1")
-            values |= self.effort(effort)
-        for name, value in given.items():
-            values[name] = options.check(self.name, self.options, name, value)
+        values = settle(self.name, self.options, self.effort, effort, given)
         return Plan(self, values, effort, tuple(given))
 
 
@@ -76,9 +68,7 @@ class Plan:
     @property
     def spec(self) -> str:
         """The spec that gives this plan."""
-        effort = "" if self.effort is None else f"@{self.effort:g}"
-        inner = ",".join(f"{name}={self.values[name]}" for name in self.given)
-        return f"{self.strategy.name}{effort}{f'({inner})' if inner else ''}"
+        return write_spec(self.strategy.name, self.effort, {name: self.values[name] for name in self.given})
 
     def start(self, session: Session) -> Coroutine[Any, Any, Answer]:
         """The coroutine that a driver runs."""
@@ -135,28 +125,8 @@ def parse_spec(spec: str) -> Plan:
         UnknownName: no such strategy or option; the text offers the nearest name.
         InvalidOption: the spec, an option or the effort is malformed or out of bounds.
     """
-    match = _SPEC.fullmatch(spec.strip())
-    if match is None:
-        raise InvalidOption(f"strategy {spec!r} is not of the form name[@effort][(key=value,...)]")
-    name = match["name"]
-    if name not in _registry:
-        raise UnknownName("strategy", name, _registry)
-    found = _registry[name]
-    given: dict[str, Any] = {}
-    for part in filter(None, (part.strip() for part in (match["options"] or "").split(","))):
-        key, equals, text = (piece.strip() for piece in part.partition("="))
-        if not equals:
-            raise InvalidOption(f"{name}: {part!r} is not of the form key=value")
-        if key in given:
-            raise InvalidOption(f"{name}: {key} is given twice")
-        given[key] = options.parse(name, found.options, key, text)
-    return found.plan(_effort(match["effort"]), **given)
-
-
-def _effort(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise InvalidOption(f"effort {text!r} is not a number between 0 and 1") from None
+    read = read_spec("strategy", spec)
+    if read.name not in _registry:
+        raise UnknownName("strategy", read.name, _registry)
+    found = _registry[read.name]
+    return found.plan(read.effort, **read.values(found.options))

@@ -1,0 +1,93 @@
+"""Episodes a second of every controller in compiled replay, beside plain Python.
+
+    python benchmarks/replay_speed.py TRACE.json.zst [--orders 100] [--threads 0]
+
+An episode is one question under one order of its branches. The first column includes compiling (the environment is
+compiled with the first method), the second is the best of five further runs on one core, the third is plain Python,
+the fourth all cores; `ratio` is the second over the third. Both programs must come to the same figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from replay.plain import METHODS, Branch
+
+import ponder.controllers  # noqa: F401 - registers them
+from ponder.core.controller import parse_controller
+from ponder.replay.evaluate import replay
+from ponder.replay.importers.autotts import read_autotts
+from ponder.replay.trace import Trace
+
+PLAIN_ORDERS = 5
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def plainly(trace: Trace, spec: str, orders: int) -> tuple[int, int]:
+    """Right answers and tokens over all episodes."""
+    right = tokens = 0
+    for q, answers in enumerate(trace.answers):
+        records = [record(trace, q, i) for i in range(trace.branches)]
+        for seed in range(orders):
+            branches = [Branch(one) for one in records]
+            random.Random(seed).shuffle(branches)
+            answer, cost = METHODS[spec](branches, trace.interval)
+            right += answer is not None and answers.index(answer) == trace.references[q]
+            tokens += cost
+    return right, tokens
+
+
+def record(trace: Trace, q: int, i: int) -> tuple[list[str], int, str]:
+    at = q * trace.branches + i
+    ids = trace.probes[trace.starts[at] : trace.starts[at] + trace.counts[at]]
+    answers = trace.answers[q]
+    return [answers[one] for one in ids], int(trace.lengths[at]), answers[trace.finals[at]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trace", type=Path)
+    parser.add_argument("--orders", type=int, default=100)
+    parser.add_argument("--threads", type=int, default=0, help="for the last column; 0 is all cores")
+    arguments = parser.parse_args()
+    took, trace = timed(lambda: read_autotts(arguments.trace))
+    print(f"{trace.name}: {len(trace.questions)} questions x {trace.branches} branches, read in {took:.2f} s")
+    print(f"{'first, s':>9} {'episodes/s':>11} {'plain':>7} {'ratio':>6} {'all cores':>10}  method")
+    for spec in METHODS:
+        measure(trace, spec, arguments.orders, arguments.threads)
+
+
+def measure(trace: Trace, spec: str, orders: int, threads: int) -> None:
+    plan = parse_controller(spec)
+
+    def run(orders: int = orders, threads: int = 1) -> Any:
+        return replay(trace, plan.controller.program, plan.arguments, orders=orders, threads=threads)
+
+    episodes = len(trace.questions) * orders
+    first, _ = timed(run)
+    warm = min(timed(run)[0] for _ in range(5))
+    spread = min(timed(lambda: run(threads=threads))[0] for _ in range(5))
+    slow, figures = timed(lambda: plainly(trace, spec, PLAIN_ORDERS))
+    check = run(orders=PLAIN_ORDERS)
+    if figures != (int(check.correct.sum()), int(check.tokens.sum())):
+        raise SystemExit(f"{spec}: the two evaluators disagree")
+    plain = len(trace.questions) * PLAIN_ORDERS / slow
+    print(
+        f"{first:9.2f} {episodes / warm:11,.0f} {plain:7,.0f} {episodes / warm / plain:6.0f} "
+        f"{episodes / spread:10,.0f}  {spec}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Width-depth control, one method a file. Importing this package registers them all."""
+
+from ponder.controllers.adaptive_consistency import adaptive_consistency
+from ponder.controllers.cmc import cmc
+from ponder.controllers.esc import esc
+from ponder.controllers.lead import lead
+from ponder.controllers.parallel_probe import parallel_probe
+from ponder.controllers.self_consistency import self_consistency
+from ponder.controllers.short_m_at_k import short_m_at_k
+
+__all__ = [
+    "SHIPPED",
+    "adaptive_consistency",
+    "cmc",
+    "esc",
+    "lead",
+    "parallel_probe",
+    "self_consistency",
+    "short_m_at_k",
+]
+
+SHIPPED = ("adaptive-consistency", "cmc", "esc", "lead", "parallel-probe", "self-consistency", "short-m-at-k")
+"""The names of the methods in this package."""

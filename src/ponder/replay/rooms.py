@@ -1,0 +1,143 @@
+"""The arrays that an episode is played on: plain lists for interpreted controllers, NumPy arrays for compiled ones."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ponder.core.controller import TRAIL, Plan, View
+from ponder.core.voting import beta_confidence
+from ponder.replay.environment import Books, Outcomes, Tables
+from ponder.replay.trace import Trace
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Room", "furnish", "outcomes", "python_orders", "tables"]
+
+
+class Room(NamedTuple):
+    """What one player of episodes needs for itself."""
+
+    view: View
+    plan: Plan
+    books: Books
+
+
+@cache
+def python_orders(branches: int, orders: int) -> NDArray[np.int32]:
+    """[orders, branches] ``random.Random(seed).shuffle`` of all branches for seeds 0 to orders - 1, as published."""
+    import numpy as np
+
+    rows = []
+    for seed in range(orders):
+        row = list(range(branches))
+        random.Random(seed).shuffle(row)
+        rows.append(row)
+    made = np.array(rows, np.int32).reshape(orders, branches)
+    made.flags.writeable = False
+    return made
+
+
+def tables(trace: Trace, orders: NDArray[np.int32], probe_cost: int, *, lists: bool) -> Tables:
+    """A trace under these orders as the environment reads it."""
+    columns: list[Any] = [
+        trace.probes,
+        trace.starts,
+        trace.counts,
+        trace.lengths,
+        trace.finals,
+        trace.references,
+        orders.reshape(-1),
+        _confidences(trace.branches),
+    ]
+    if lists:
+        columns = [column.tolist() for column in columns]
+    return Tables(*columns, *(trace.branches, trace.interval, probe_cost))
+
+
+@cache
+def _confidences(branches: int) -> NDArray[np.float64]:
+    import numpy as np
+
+    # The runner-up never has more votes than the leader, and together they have no more than there are branches.
+    side = branches + 1
+    table = np.zeros(side * side)
+    for first in range(1, side):
+        for second in range(min(first, branches - first) + 1):
+            table[first * side + second] = beta_confidence(first, second)
+    return table
+
+
+def furnish(trace: Trace, *, lists: bool) -> Room:
+    """Empty arrays for one player."""
+    branches, answers = trace.branches, max(1, *map(len, trace.answers))
+    whole: Any = _list if lists else _whole
+    real: Any = _list if lists else _real
+    view = View(
+        n_opened=whole(1),
+        n_finished=whole(1),
+        n_answers=whole(1),
+        room=whole(1),
+        depth=whole(branches),
+        answer=whole(branches),
+        finished=whole(branches),
+        pruned=whole(branches),
+        length=whole(branches),
+        order=whole(branches),
+        votes=whole(answers),
+        leader=whole(1),
+        top=whole(2),
+        confidence=real(1),
+    )
+    plan = Plan(
+        open=whole(1),
+        advance=whole(branches),
+        run=whole(branches),
+        prune=whole(branches),
+        answer=whole(1),
+        note=whole(branches),
+        tally=whole(answers),
+        trail=real(TRAIL),
+    )
+    books = Books(
+        cost=whole(branches),
+        probed=whole(1),
+        started=whole(branches),
+        chain=whole(branches),
+        sequential=whole(1),
+        shown=whole(answers),
+        known=whole(answers),
+        first=whole(answers),
+        lowest=whole(1),
+    )
+    for recorded in range(answers):
+        books.shown[recorded] = -1
+    return Room(view, plan, books)
+
+
+def outcomes(episodes: int) -> Outcomes:
+    """Room for the results of so many episodes."""
+    import numpy as np
+
+    kinds: Sequence[type] = (np.int8, np.int32, np.int64, np.int64, np.int64, np.int64)
+    return Outcomes(*(np.zeros(episodes, kind) for kind in kinds))
+
+
+def _list(size: int) -> list[int]:
+    return [0] * size
+
+
+def _whole(size: int) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.zeros(size, np.int64)
+
+
+def _real(size: int) -> NDArray[np.float64]:
+    import numpy as np
+
+    return np.zeros(size)
