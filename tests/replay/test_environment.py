@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from worlds import SHIPPED, branch, questions, renamed, trace
 
-from ponder.core.controller import TO_END, ControllerPlan, Plan, View
+from ponder.core.controller import TO_END, ControllerPlan, Plan, View, parse_controller
 from ponder.core.errors import InvalidOption, StrategyError
 from ponder.replay.environment import begin, carry_out, decide, play
 from ponder.replay.evaluate import replay
@@ -181,3 +181,10 @@ def test_a_mistake_names_the_line(program: Any, line: int, words: str, interpret
 def test_an_impossible_number_of_orders_is_refused(orders: int) -> None:
     with pytest.raises(InvalidOption, match=f"orders={orders} must lie between"):
         replay(trace(branch("", 5, "A")), too_many, orders=orders)
+
+
+@pytest.mark.parametrize("interpreted", [True, False])
+def test_more_branches_than_were_recorded_are_refused(interpreted: bool) -> None:
+    plan = parse_controller("self-consistency(n=4096)")
+    with pytest.raises(StrategyError, match="opens more branches than were recorded"):
+        replay(trace(branch("A", 5, "A")), plan.controller.program, plan.arguments, orders=1, interpreted=interpreted)

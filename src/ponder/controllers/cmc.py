@@ -68,8 +68,8 @@ def cmc(
         if not single_update:
             smooth = (1.0 - alpha) * smooth + alpha * view.confidence[0]
         if decided:
-            abandon(view, plan, patience)
-        before, live = view.n_finished[0], advance(view, plan, burst if decided else 1)
+            _abandon(view, plan, patience)
+        before, live = view.n_finished[0], _advance(view, plan, burst if decided else 1)
         if live:
             yield
         smooth = (1.0 - alpha) * smooth + alpha * view.confidence[0]
@@ -85,7 +85,7 @@ def cmc(
             yield
 
 
-def abandon(view: View, plan: Plan, patience: int) -> None:
+def _abandon(view: View, plan: Plan, patience: int) -> None:
     """Prune the branches that have disagreed with the vote for too long, the worst first; two stay alive."""
     live, doomed = 0, 0
     for b in range(view.n_opened[0]):
@@ -102,7 +102,7 @@ def abandon(view: View, plan: Plan, patience: int) -> None:
         plan.prune[worst] = 1
 
 
-def advance(view: View, plan: Plan, burst: int) -> int:
+def _advance(view: View, plan: Plan, burst: int) -> int:
     """Every live branch by one interval, those that agree with the vote by `burst`; how many there are."""
     live = 0
     for b in range(view.n_opened[0]):

@@ -42,9 +42,9 @@ def parallel_probe(
         if not live:
             break
         yield
-        mode = current_mode(view, plan, n)
-        if step >= warmup and drop(view, plan, n, mode, patience):
-            mode = current_mode(view, plan, n)
+        mode = _current_mode(view, plan, n)
+        if step >= warmup and _drop(view, plan, n, mode, patience):
+            mode = _current_mode(view, plan, n)
             if mode < 0:
                 break
         agreed = agreed + 1 if mode == previous else 0
@@ -57,14 +57,14 @@ def parallel_probe(
 MOST_ROUNDS = 100
 
 
-def current_mode(view: View, plan: Plan, n: int) -> int:
+def _current_mode(view: View, plan: Plan, n: int) -> int:
     """The most frequent latest answer of the branches not pruned, the first seen of several; -1 if there are none."""
     for b in range(n):
-        if votes(view, plan, b):
+        if _votes(view, plan, b):
             plan.tally[view.answer[b]] += 1
     mode, most = -1, 0
     for b in range(n):
-        if votes(view, plan, b) and plan.tally[view.answer[b]] > most:
+        if _votes(view, plan, b) and plan.tally[view.answer[b]] > most:
             mode = view.answer[b]
             most = plan.tally[mode]
     for b in range(n):
@@ -73,12 +73,12 @@ def current_mode(view: View, plan: Plan, n: int) -> int:
     return mode
 
 
-def votes(view: View, plan: Plan, b: int) -> bool:
+def _votes(view: View, plan: Plan, b: int) -> bool:
     """Whether a branch has an answer and is not pruned, and will not be."""
     return view.answer[b] >= 0 and not view.pruned[b] and not plan.prune[b]
 
 
-def drop(view: View, plan: Plan, n: int, mode: int, patience: int) -> bool:
+def _drop(view: View, plan: Plan, n: int, mode: int, patience: int) -> bool:
     """Prune the branches that have been off the mode for too long; whether there were any."""
     left = 0
     for b in range(n):

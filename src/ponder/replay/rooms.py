@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Room", "furnish", "outcomes", "python_orders", "tables"]
+__all__ = ["MOST_BRANCHES", "Room", "furnish", "outcomes", "python_orders", "tables"]
+
+
+MOST_BRANCHES = 4096
+"""The bound of `ponder.core.options.Count`."""
 
 
 class Room(NamedTuple):
@@ -56,7 +60,7 @@ def tables(trace: Trace, orders: NDArray[np.int32], probe_cost: int, *, lists: b
     ]
     if lists:
         columns = [column.tolist() for column in columns]
-    return Tables(*columns, *(trace.branches, trace.interval, probe_cost))
+    return Tables._make([*columns, trace.branches, trace.interval, probe_cost])
 
 
 @cache
@@ -74,7 +78,8 @@ def _confidences(branches: int) -> NDArray[np.float64]:
 
 def furnish(trace: Trace, *, lists: bool) -> Room:
     """Empty arrays for one player."""
-    branches, answers = trace.branches, max(1, *map(len, trace.answers))
+    # A controller plans for as many branches as an option may name before it learns that there are fewer.
+    branches, answers = max(trace.branches, MOST_BRANCHES), max(1, *map(len, trace.answers))
     whole: Any = _list if lists else _whole
     real: Any = _list if lists else _real
     view = View(
