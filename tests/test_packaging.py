@@ -29,9 +29,10 @@ def locked(name: str) -> dict[str, Requirement]:
 
 
 def runtime() -> list[Requirement]:
-    """What the package needs, with the extra that the quickstart installs."""
+    """What the package needs, with the extras that the quickstart installs."""
     project = PROJECT["project"]
-    return [Requirement(text) for text in [*project["dependencies"], *project["optional-dependencies"]["local"]]]
+    extras = project["optional-dependencies"]
+    return [Requirement(text) for text in [*project["dependencies"], *extras["local"], *extras["replay"]]]
 
 
 def group(name: str) -> list[Requirement]:
