@@ -86,20 +86,28 @@ class Slowly(Literally):
 
 
 async def photo_finish(s: Session) -> Answer:
-    first, slow, quick = await s.sample(3)
+    first, early, late = await s.sample(3)
     order = [await s.extend(first)]
-    async with s.as_completed(s.extend(slow), s.extend(quick)) as finished:
+    async with s.as_completed(s.extend(late), s.extend(early)) as finished:
         async for branch in finished:
             order.append(branch)
             await s.chat([{"role": "user", "content": branch.id}], max_tokens=5)
     return vote(order, because=" then ".join(branch.id for branch in order))
 
 
-def test_the_order_of_finishing_is_that_of_the_children_and_not_of_their_calls() -> None:
-    # The second branch is said first, but what it says takes longer to be understood.
-    says = {"b0": "Answer: 1", "b1": "Answer: 2", "b2": "Answer: 1"}
+@pytest.mark.parametrize(
+    ("early", "late", "order"),
+    [
+        ("2", "1", "b0 then b2 then b1"),  # the early one takes longer to be understood than the late one to come
+        ("2", "3", "b0 then b1 then b2"),  # the late one is there before the early one is understood, and waits
+    ],
+)
+def test_the_order_of_finishing_is_that_of_the_children_and_not_of_their_calls(
+    early: str, late: str, order: str
+) -> None:
+    says = {"b0": "Answer: 1", "b1": f"Answer: {early}", "b2": f"Answer: {late}"}
     crash = Crash(plan(photo_finish), lambda: runners(says=says), answers=Slowly())
     assert isinstance(crash.expected, Answer)
-    assert crash.expected.stopped_because == "b0 then b2 then b1"
+    assert crash.expected.stopped_because == order
     for dies in range(crash.writes):
         crash.after(dies)

@@ -10,7 +10,7 @@ import pytest
 from crash import ONE_BY_ONE, Outcome, essence, key, life, steady
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rig import Memory, Model, live, plan, said, virtually
+from rig import Memory, Model, live, plan, said, solve, virtually
 
 from ponder.core.answer import Answer
 from ponder.core.backend import Completion, Progress, Request
@@ -134,17 +134,31 @@ def test_what_an_interrupted_call_had_said_is_on_the_bill_of_the_resumed_run_as_
     assert answer.bill.lost_calls == 0
 
 
-def test_a_caller_with_a_time_limit_of_its_own_leaves_nothing_behind() -> None:
+async def with_asyncio(run: Live) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(run.run(), 8.5)
+
+
+async def with_anyio(run: Live) -> None:
+    with anyio.move_on_after(8.5) as scope:
+        await run.run()
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("limit", [with_asyncio, with_anyio])
+def test_a_caller_with_a_time_limit_of_its_own_leaves_nothing_behind(limit: Any) -> None:
+    journal = Memory()
     model = Model(words, capabilities=ONE_BY_ONE)
-    runs: list[Live] = []
 
-    async def main() -> None:
-        runs.append(live(six, model))
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(runs[0].run(), 8.5)
+    async def main() -> Live:
+        run = live(six, model, journal=journal)
+        await limit(run)
         assert len(asyncio.all_tasks()) == 1
+        return run
 
-    virtually(main())
-    assert runs[0].stopped
-    assert runs[0].state.root.reserved == Amount()
-    assert runs[0].so_far("").value == "4"
+    run: Live = virtually(main())
+    assert run.stopped
+    assert run.state.root.reserved == Amount()
+    assert run.so_far("").value == "4"
+    answer = solve(six, model, journal=journal, recorded=journal.recorded())
+    assert (answer.value, answer.bill.calls, answer.bill.lost_calls) == ("4", 6 + 5, 0)
