@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LlamaCpp", "fitting_context"]
 
-SLOTS = 64
-"""Branches decoded together, each in a slot that keeps its state; of more than that some must be read anew each time."""
-
+SLOTS = 32
 CONTEXT = 32 * 1024
 """Tokens, shared by all branches; less where a quarter of the free memory does not hold their attention state."""
 
@@ -38,8 +36,7 @@ class LlamaCpp:
     """A GGUF model in this process, by llama.cpp.
 
     `context` is the tokens of attention state that all branches share; one branch may use all of it, up to what the
-    model was trained for. `slots` is how many branches are decoded together; more than that wait their turn, and are
-    read anew if another took their slot meanwhile. `threads` of None
+    model was trained for. `slots` is how many branches are decoded together; more than that wait. `threads` of None
     takes every physical core that the process may use. The environment variables ``GOMP_SPINCOUNT`` (default 3000)
     and ``OMP_WAIT_POLICY`` say how its threads wait; ``OMP_WAIT_POLICY=PASSIVE`` leaves a shared machine to others.
 
