@@ -3,8 +3,9 @@
     python benchmarks/replay_speed.py TRACE.json.zst [--orders 100] [--threads 0]
 
 An episode is one question under one order of its branches. The first column includes compiling (the environment is
-compiled with the first method), the second is the best of five further runs on one core, the third is plain Python (both by CPU time),
-the fourth all cores; `ratio` is the second over the third. Both programs must come to the same figures.
+compiled with the first method), the second is the best of five further runs on one core, the third is plain Python,
+both by CPU time; the fourth is all cores by the clock. `ratio` is the second over the third. Both programs must come
+to the same figures.
 """
 
 from __future__ import annotations
