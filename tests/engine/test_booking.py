@@ -134,6 +134,21 @@ def test_a_loser_without_a_result_does_not_lengthen_the_chain_of_the_winner() ->
     assert (bill.total_tokens, bill.sequential_tokens) == (10 + 10 + 5, 15)
 
 
+def test_a_reply_that_has_come_is_read_even_if_its_race_is_over() -> None:
+    async def play(request: Request, progress: Progress) -> Completion:
+        await anyio.sleep(1)
+        return said(request, f"Answer: {request.branches[0]}")
+
+    async def races(s: Session) -> Answer:
+        async with s.as_completed(*(s.extend(branch) for branch in await s.sample(5))) as finished:
+            return vote([await anext(finished)])
+
+    answer = solve(races, Model(play, capabilities=SAMPLE_ONLY))
+    complete = [branch for branch in answer.branches if branch.complete]
+    assert len(complete) > 1
+    assert all(branch.answer == branch.id for branch in complete)
+
+
 def test_what_forks_share_is_generated_once_and_discarded_when_nobody_uses_it() -> None:
     async def branches_out(s: Session) -> Answer:
         [trunk] = await s.extend(await s.sample(1), tokens=10)

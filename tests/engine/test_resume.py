@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from ponder.core.answer import Answer
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
-from ponder.core.errors import BackendError, Rejected, StrategyError, Unreachable
+from ponder.core.errors import BackendError, BudgetExhausted, Rejected, StrategyError, Unreachable
 from ponder.core.registry import parse_spec
 from ponder.core.session import Session
 from ponder.core.voting import vote
@@ -59,6 +60,23 @@ def test_what_was_refused_is_refused_again_with_the_same_words(model: Any) -> No
     crash = Crash(plan(thrifty), model, Budget(tokens=150))
     assert isinstance(crash.expected, Answer)
     assert crash.expected.stopped_because.startswith("budget tokens=150 reached: ")
+    survives_every_crash(crash)
+
+
+async def judges(s: Session) -> Answer:
+    """What scoring cost counts under the strategy's own limit."""
+    done: list[Branch] = []
+    async with s.limit(Budget(tokens=150)):
+        with contextlib.suppress(BudgetExhausted):
+            while True:
+                done += await s.score(await s.extend(await s.sample(1)))
+    return vote(done, because=str(len(done)))
+
+
+def test_a_limit_counts_what_verifiers_had_asked_in_an_earlier_life() -> None:
+    crash = Crash(plan(judges))
+    assert isinstance(crash.expected, Answer)
+    assert crash.expected.bill.verifier_tokens
     survives_every_crash(crash)
 
 

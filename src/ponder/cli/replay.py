@@ -19,8 +19,8 @@ __all__ = ["replay"]
 
 @click.command(
     epilog=examples(
-        "ponder replay Qwen3-8B.aime24.json.zst --method cmc@0.5 --method 'self-consistency(n=64)'",
-        "ponder replay *.json.zst --method 'parallel-probe(n=64)' --orders 10 --json",
+        "ponder replay M.aime24.json.zst --method cmc@0.5 --method esc",
+        "ponder replay *.json.zst --method 'lead(m=3)' --orders 10 --json",
     )
 )
 @click.argument("traces", metavar="TRACE...", nargs=-1, required=True, type=click.Path(path_type=Path))

@@ -36,9 +36,10 @@ class LlamaCpp:
     """A GGUF model in this process, by llama.cpp.
 
     `context` is the tokens of attention state that all branches share; one branch may use all of it, up to what the
-    model was trained for. `slots` is how many branches are decoded together; more than that wait. `threads` of None
-    takes every physical core that the process may use. The environment variables ``GOMP_SPINCOUNT`` (default 3000)
-    and ``OMP_WAIT_POLICY`` say how its threads wait; ``OMP_WAIT_POLICY=PASSIVE`` leaves a shared machine to others.
+    model was trained for. `slots` is how many branches are decoded together; more than that wait their turn, and are
+    read anew if another took their slot meanwhile. `threads` of None takes every physical core that the process may
+    use. The environment variables ``GOMP_SPINCOUNT`` (default 3000) and ``OMP_WAIT_POLICY`` say how its threads wait;
+    ``OMP_WAIT_POLICY=PASSIVE`` leaves a shared machine to others.
 
     The same seed, `n` and prompt give the same texts, choice ``i`` being seeded with ``seed + i``. In a batch of
     other size, or after another part of the prompt was cached, sums are rounded in another order, which now and then
