@@ -17,14 +17,8 @@ from types import TracebackType
 
 __all__ = ["Terminal", "plain"]
 
-# Makes the pseudo-terminal the controlling one, so that ^C becomes a signal, and one that is heard: a shell starts
-# what runs in its background with the signal ignored, and everything below inherits that.
-TAKE_IT = """
-import fcntl, os, signal, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
+# Makes the pseudo-terminal the controlling one, so that ^C becomes a signal.
+TAKE_IT = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 class Terminal:
