@@ -14,6 +14,7 @@ import ponder.strategies  # noqa: F401 - registers them
 from ponder.backends.weights import cards
 from ponder.cli import main
 from ponder.core.registry import registered
+from ponder.strategies import SHIPPED
 from tests.servers.chat import ChatServer
 
 COMMANDS = list(main.commands)
@@ -50,10 +51,9 @@ def test_models_that_are_not_cached_are_fetched_on_first_use(ponder: Ponder, tmp
 
 def test_strategies_lists_each_with_its_options(ponder: Ponder) -> None:
     shown = ponder("strategies").stdout
-    assert "self-consistency" in registered()
-    for name, known in registered().items():
+    for name in SHIPPED:  # other tests of this process may have registered more
         assert f"\n{name}" in shown
-        assert known.summary in shown
+        assert registered()[name].summary in shown
 
 
 def test_one_strategy_is_explained_with_bounds_and_efforts(ponder: Ponder) -> None:
