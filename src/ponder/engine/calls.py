@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import stamina
 
 from ponder.core.backend import Backend, Choice, Completion, Progress, Request
@@ -129,7 +130,9 @@ class Caller:
         raise Cut(call.produced, _out_of_time())
 
     async def _in_a_slot(self, call: _Call) -> Completion:
-        async with self._slots:  # a task that was cancelled before it began gets no further than this
+        async with self._slots:
+            # A task that is cancelled before it starts runs up to its first pause all the same.
+            await anyio.lowlevel.checkpoint_if_cancelled()
             try:
                 completion = await self._attempt(call)
             except BackendError as error:
@@ -205,6 +208,8 @@ class Caller:
         ceiling = most(call.request, self._state.price)
         try:
             while True:
+                if _late(call.lane):
+                    raise _out_of_time()
                 try:
                     call.lane.account.reserve(ceiling)
                     return ceiling

@@ -10,6 +10,7 @@ import anyio
 from ponder.core.errors import StoreError
 from ponder.engine.calls import Cut
 from ponder.engine.memory import Memory
+from ponder.engine.program import close
 from ponder.engine.state import Lane, State
 
 __all__ = ["Child", "Race"]
@@ -62,6 +63,7 @@ class Race:
         except Exception as error:  # noqa: BLE001 - the parent gets it
             child.error = error
         finally:
+            close(child.program)
             if ordered and not child.cut and index not in self._finished:
                 self._finished.append(index)
                 self._note(f"done{index}", {"child": index})
