@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import random
 import statistics
@@ -56,6 +57,7 @@ def main() -> None:
     record_verb.add_argument("--model", default="local/qwen2.5-coder-1.5b")
     record_verb.add_argument("--max-tokens", type=int, default=320)
     record_verb.add_argument("--families", nargs="*", default=list(FAMILIES))
+    record_verb.add_argument("--together", type=int, default=4, help="questions at a time; wide batches are faster")
     record_verb.set_defaults(run=lambda given: asyncio.run(record(given)))
     report_verb = verbs.add_parser("report")
     report_verb.add_argument("file", type=Path)
@@ -65,6 +67,7 @@ def main() -> None:
     given.run(given)
 
 
+@functools.cache
 def questions(family: str) -> list[dict[str, Any]]:
     """The family's questions, the same on every machine."""
     import reasoning_gym
@@ -73,42 +76,49 @@ def questions(family: str) -> list[dict[str, Any]]:
 
 
 async def record(given: argparse.Namespace) -> None:
-    """Sample every question that the file does not have yet, one of each family in turn."""
+    """Sample every question that the file does not have yet, family after family."""
     done = {(row["family"], row["index"]) for row in read(given.out)} if given.out.exists() else set()
-    todo = [
-        (family, index, entry)
-        for family in given.families
-        for index, entry in enumerate(questions(family))
-        if (family, index) not in done
-    ]
-    todo.sort(key=lambda item: item[1])
+    todo = [(family, index) for family in given.families for index in range(FAMILIES[family])]
+    todo = [question for question in todo if question not in done]
     backend = ponder.connect(given.model)
+    turns = asyncio.Semaphore(given.together)
     try:
         with given.out.open("a") as file:
-            for count, (family, index, entry) in enumerate(todo, 1):
-                began = time.monotonic()
-                answer = await ponder.asolve(
-                    entry["question"],
-                    model=backend,
-                    strategy=f"best-of-n(n={SAMPLES})",
-                    verifier="p-yes",
-                    max_tokens=given.max_tokens,
-                    seed=SEED + index,
-                )
-                row = {
-                    "family": family,
-                    "index": index,
-                    "model": given.model,
-                    "max_tokens": given.max_tokens,
-                    "seconds": round(time.monotonic() - began, 1),
-                    "bill": answer.bill.as_dict(),
-                    "samples": [sample(branch) for branch in answer.branches],
-                }
+
+            async def one(family: str, index: int) -> None:
+                async with turns:
+                    row = await record_one(backend, given, family, index)
                 file.write(json.dumps(row) + "\n")
                 file.flush()
-                print(f"{count}/{len(todo)} {family} {index}: {answer.value} in {row['seconds']} s", file=sys.stderr)
+                print(f"{family} {index}: {row['answer']} in {row['seconds']} s", file=sys.stderr)
+
+            async with asyncio.TaskGroup() as group:
+                for question in todo:
+                    group.create_task(one(*question))
     finally:
         await backend.aclose()
+
+
+async def record_one(backend: ponder.Backend, given: argparse.Namespace, family: str, index: int) -> dict[str, Any]:
+    began = time.monotonic()
+    answer = await ponder.asolve(
+        questions(family)[index]["question"],
+        model=backend,
+        strategy=f"best-of-n(n={SAMPLES})",
+        verifier="p-yes",
+        max_tokens=given.max_tokens,
+        seed=SEED + index,
+    )
+    return {
+        "family": family,
+        "index": index,
+        "model": given.model,
+        "max_tokens": given.max_tokens,
+        "answer": answer.value,
+        "seconds": round(time.monotonic() - began, 1),
+        "bill": answer.bill.as_dict(),
+        "samples": [sample(branch) for branch in answer.branches],
+    }
 
 
 def sample(branch: ponder.Branch) -> dict[str, Any]:

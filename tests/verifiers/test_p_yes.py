@@ -55,17 +55,16 @@ def test_the_score_is_the_share_of_yes_among_yes_and_no(first: dict[str, float],
     assert p_yes(verdict(**first)) == pytest.approx(score)
 
 
-async def test_one_token_is_asked_for_about_question_solution_and_answer() -> None:
+async def test_one_token_is_asked_for_as_the_next_turn_so_that_a_kept_prompt_is_a_prefix() -> None:
     model = Recorder({"Yes": 0.5, "No": 0.5})
     assert await PYes().score(PROBLEM, BRANCH, model) == pytest.approx(0.5)
     (request,) = model.requests
-    prompt = request.messages[0]["content"]
     assert (request.max_tokens, request.temperature) == (1, 0)
-    assert "Question:\nWhat is 17 + 25?\n" in prompt
-    assert BRANCH.text in prompt
-    assert "Proposed answer: 42" in prompt
-    assert prompt.endswith("Is the answer correct (Yes/No)? Reply with one word, Yes or No.")
-    assert "boxed" not in prompt, "the instruction to the solver is no part of the question"
+    assert request.messages == (
+        *PROBLEM.messages,
+        {"role": "assistant", "content": BRANCH.text},
+        {"role": "user", "content": "Is the answer 42 correct (Yes/No)? Reply with one word, Yes or No."},
+    )
 
 
 async def test_with_k_the_verdicts_after_k_checks_are_averaged() -> None:
@@ -73,7 +72,8 @@ async def test_with_k_the_verdicts_after_k_checks_are_averaged() -> None:
     assert await PYes(k=2).score(PROBLEM, BRANCH, model) == pytest.approx(0.6)
     checking, *verdicts = model.requests
     assert checking.n == 2
-    assert [request.messages[1]["content"] for request in verdicts] == ["check 0", "check 1"]
+    assert [request.messages[-2]["content"] for request in verdicts] == ["check 0", "check 1"]
+    assert all(request.messages[:-2] == checking.messages for request in verdicts)
 
 
 def test_it_needs_logprobs_and_several_completions_only_for_several_checks() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ponder.core.backend import Capability, Choice, Request
 from ponder.core.branch import Branch
 from ponder.core.errors import InvalidOption
-from ponder.core.problem import INSTRUCTION, Message, Problem
+from ponder.core.problem import Message, Problem
 from ponder.core.verifier import Ask
 from ponder.verifiers.stated import stated
 
@@ -16,16 +16,8 @@ __all__ = ["MAX_RATIONALES", "PYes", "p_yes"]
 
 MAX_RATIONALES = 64
 
-_SOLUTION = """Question:
-{question}
-
-Proposed solution:
-{solution}
-
-Proposed answer: {answer}
-"""
-_VERDICT = "Is the answer correct (Yes/No)? Reply with one word, Yes or No."
-_RATIONALE = "Check the proposed solution step by step. Point out the first mistake, if there is one."
+_VERDICT = "Is the answer {answer} correct (Yes/No)? Reply with one word, Yes or No."
+_RATIONALE = "Check this solution step by step. Point out the first mistake, if there is one."
 _RATIONALE_TOKENS = 512
 _ALTERNATIVES = 20
 
@@ -36,6 +28,9 @@ class PYes:
     With ``k > 0`` the model first writes `k` checks of the solution, and the score is the mean over the verdicts that
     follow them (GenRM and GenRM-CoT, Zhang et al. 2024, arXiv 2408.15240). Where the model says neither Yes nor No
     the score is 0.5. One call for k = 0, otherwise one for all `k` checks and one for each verdict.
+
+    The verdict is asked for as the next turn of the conversation that the branch is: a server that keeps prompts has
+    the question and the solution already, and reads a line.
 
     Raises:
         InvalidOption: `k` is not between 0 and `MAX_RATIONALES`.
@@ -53,16 +48,15 @@ class PYes:
         answer = stated(branch)
         if answer is None:
             return 0.0
-        question = problem.question.removesuffix(INSTRUCTION).strip()
-        case = _SOLUTION.format(question=question, solution=branch.text.strip(), answer=answer)
+        solved = (*problem.messages, {"role": "assistant", "content": branch.text})
+        question = _user(_VERDICT.format(answer=answer))
         if self._k == 0:
-            return await _verdict(ask, (_user(f"{case}\n{_VERDICT}"),))
-        task = _user(f"{case}\n{_RATIONALE}")
-        request = Request(messages=(task,), n=self._k, max_tokens=_RATIONALE_TOKENS, temperature=0.7)
-        checks = (await ask(request)).choices
+            return await _verdict(ask, (*solved, question))
+        task = (*solved, _user(_RATIONALE))
+        checks = await ask(Request(messages=task, n=self._k, max_tokens=_RATIONALE_TOKENS, temperature=0.7))
         verdicts = [
-            await _verdict(ask, (task, {"role": "assistant", "content": check.text}, _user(_VERDICT)))
-            for check in checks
+            await _verdict(ask, (*task, {"role": "assistant", "content": check.text}, question))
+            for check in checks.choices
         ]
         return math.fsum(verdicts) / len(verdicts)
 
