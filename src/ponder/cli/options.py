@@ -63,7 +63,8 @@ model_option: Decorator[Any] = click.option(
     "--model",
     metavar="SPEC",
     shell_complete=_models,
-    help="local/NAME (see `ponder models`), local/PATH.gguf, openai/MODEL or MODEL@http://host:port/v1.",
+    help="local/NAME (see `ponder models`), local/PATH.gguf, openai/MODEL or MODEL@http://host:port/v1; "
+    "text/ before either asks for text completions.",
 )
 
 load_option: Decorator[Any] = click.option(
