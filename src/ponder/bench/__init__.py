@@ -1,0 +1,1 @@
+"""Comparisons of methods: paired over questions, with intervals, on both cost axes."""
