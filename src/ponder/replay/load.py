@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ponder.core.errors import TraceError
 from ponder.replay.importers.autotts import read_autotts
+from ponder.replay.reading import load_parquet
 from ponder.replay.trace import Trace
 
 __all__ = ["load_trace"]
 
 
 def load_trace(file: Path) -> Trace:
-    """The trace in a file, which is what AutoTTS publishes: ``.json``, plain or packed.
+    """The trace in a Parquet file or in a folder of them, or in a JSON file as AutoTTS publishes it.
+
+    Of a folder all files ``*.parquet`` are read, in the order of their names.
 
     Raises:
         TraceError: the file cannot be read, or is not what it should be.
+        MissingCapability: a Parquet file, and pyarrow is not installed.
     """
-    return read_autotts(file)
+    if file.is_dir():
+        shards = sorted(file.glob("*.parquet"))
+        if not shards:
+            raise TraceError(f"{file}: a folder without *.parquet files")
+        return load_parquet(shards)
+    return load_parquet([file]) if file.suffix == ".parquet" else read_autotts(file)

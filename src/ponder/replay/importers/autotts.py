@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import TraceError
+from ponder.replay.about import About
 from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace, build
+from ponder.replay.writing import TraceWriter
 
-__all__ = ["read_autotts"]
+__all__ = ["import_autotts", "read_autotts"]
 
 MOST_BYTES = 1 << 31
 """No published file is a hundredth of this; a compressed one may be made to unpack to anything."""
@@ -23,6 +25,24 @@ def read_autotts(file: Path) -> Trace:
     Raises:
         TraceError: the file cannot be read, or is not what it should be; the text names the question and the branch.
     """
+    about, questions = _read(file)
+    return build(about.name, about.interval, questions, about=about)
+
+
+def import_autotts(file: Path, out: Path) -> int:
+    """Write the trace in `file` to `out` as Ponder keeps traces; returns the number of questions.
+
+    Raises:
+        TraceError: as `read_autotts`; or `out` cannot be written.
+    """
+    about, questions = _read(file)
+    with TraceWriter(out, about) as writer:
+        for number, question in enumerate(questions):
+            writer.add(question, number)
+    return len(questions)
+
+
+def _read(file: Path) -> tuple[About, list[RecordedQuestion]]:
     records = _records(file)
     questions = list(_questions(file, records))
     intervals = {
@@ -31,7 +51,8 @@ def read_autotts(file: Path) -> Trace:
     if len(intervals) != 1:
         raise TraceError(f"{file}: probe_freq must be the same for all questions, not {sorted(intervals)}")
     model, _, task = file.name.split(".json")[0].rpartition(".")
-    return build(f"{model}/{task}" if model else task, intervals.pop(), questions)
+    name = f"{model}/{task}" if model else task
+    return About(name=name, interval=intervals.pop(), model=model, source=file.name), questions
 
 
 def _records(file: Path) -> list[dict[str, Any]]:
