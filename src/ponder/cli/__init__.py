@@ -10,6 +10,7 @@ from ponder.cli.demo import demo
 from ponder.cli.doctor import doctor
 from ponder.cli.models import models
 from ponder.cli.options import examples
+from ponder.cli.record import record
 from ponder.cli.replay import replay
 from ponder.cli.resume import resume
 from ponder.cli.runs import runs
@@ -38,5 +39,5 @@ def main(context: click.Context) -> None:
         print(context.get_help())
 
 
-for command in (demo, solve, resume, runs, replay, models, strategies, doctor, completion):
+for command in (demo, solve, resume, runs, record, replay, models, strategies, doctor, completion):
     main.add_command(command)

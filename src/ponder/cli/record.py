@@ -1,0 +1,86 @@
+"""`ponder record`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ponder.cli.options import examples, model_option
+
+__all__ = ["record"]
+
+
+@click.command(
+    epilog=examples(
+        "ponder record --suite reasoning-gym:gsm_symbolic -m local/qwen2.5-coder-0.5b -n 16 --interval 32 -o t.parquet",
+        "ponder record --problems questions.jsonl -m qwen3@http://localhost:8000/v1 -n 64 --interval 500 -o t.parquet",
+    )
+)
+@click.option("--suite", metavar="NAME", help="Questions made by a package, such as reasoning-gym:gsm_symbolic.")
+@click.option("--size", default=40, show_default=True, help="How many questions of the suite.")
+@click.option(
+    "--problems",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='Questions of your own: JSONL, {"question": ..., "reference": ...} a line.',
+)
+@model_option
+@click.option("-n", "branches", default=16, show_default=True, help="Branches for each question.")
+@click.option(
+    "--interval", type=int, metavar="TOKENS", help="Probe every branch after so many tokens; without it, never."
+)
+@click.option("--max-tokens", type=int, default=1024, show_default=True, help="The longest branch, in tokens.")
+@click.option("--temperature", type=float, default=0.7, show_default=True, help="0 to 2; how varied the branches are.")
+@click.option("--seed", default=0, show_default=True, help="Of the suite and of the sampling.")
+@click.option("--no-text", is_flag=True, help="Leave out what the branches wrote: a much smaller file.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The trace, NAME.parquet; until it is whole, finished questions are in NAME.parquet.part.",
+)
+def record(
+    suite: str | None,
+    size: int,
+    problems: Path | None,
+    model: str | None,
+    branches: int,
+    interval: int | None,
+    max_tokens: int,
+    temperature: float,
+    seed: int,
+    no_text: bool,
+    output: Path,
+) -> None:
+    """Record a model's branches on many questions, for `ponder replay`.
+
+    After each interval a branch is asked what it would answer now, and goes on as if it had not been asked. A model
+    that cannot go on from a given text is recorded without probes. What was stopped or killed goes on where it was
+    when the same command is given again.
+    """
+    from ponder.cli.opening import open_model
+    from ponder.cli.recording import follow
+    from ponder.core.errors import InvalidOption
+    from ponder.core.settings import Settings
+    from ponder.replay.columns import arrow
+    from ponder.replay.recording import problems as sources
+    from ponder.replay.recording.record import Recording
+
+    if (suite is None) == (problems is None):
+        raise click.UsageError("give either --suite or --problems")
+    for option, value in (("-n", branches), ("--interval", interval)):
+        if value is not None and not 1 <= value <= 4096:
+            raise InvalidOption(f"{option} {value} must lie between 1 and 4096")
+    arrow()
+    settings = Settings(max_tokens=max_tokens, temperature=temperature)
+    if problems is not None:
+        asked, source = sources.problems_in(problems), problems.name
+    else:
+        asked, source = sources.suite(suite or "", size, seed), f"{suite}, {size} questions, seed {seed}"
+    what = Recording(
+        asked=asked, source=source, n=branches, interval=interval, settings=settings, seed=seed, texts=not no_text
+    )
+    follow(what, open_model(model), output)

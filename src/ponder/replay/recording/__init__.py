@@ -1,0 +1,1 @@
+"""Traces of our own: from a model and questions to a file."""
