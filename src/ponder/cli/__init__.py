@@ -8,6 +8,7 @@ from ponder import __version__
 from ponder.cli.completion import completion
 from ponder.cli.demo import demo
 from ponder.cli.doctor import doctor
+from ponder.cli.importing import import_
 from ponder.cli.models import models
 from ponder.cli.options import examples
 from ponder.cli.record import record
@@ -39,5 +40,5 @@ def main(context: click.Context) -> None:
         print(context.get_help())
 
 
-for command in (demo, solve, resume, runs, record, replay, models, strategies, doctor, completion):
+for command in (demo, solve, resume, runs, record, import_, replay, models, strategies, doctor, completion):
     main.add_command(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,6 +38,7 @@ class TraceWriter:
         self._rows: list[dict[str, Any]] = []
         self._characters = 0
         self._last = -1
+        self._width = 0
         self._sink = self._attempt(self._unfinished.open, "wb")
         self._writer = self._pyarrow.parquet.ParquetWriter(
             self._sink,
@@ -54,6 +56,10 @@ class TraceWriter:
             raise TraceError(f"{self._file}: question {number} comes after question {self._last}")
         self._last = number
         place = f"{self._file}: question {number}"
+        width = len(question.branches)
+        if not width or width != (self._width or width):
+            raise TraceError(f"{place} has {width} branches, those before it have {self._width or 'none'}")
+        self._width = width
         for text in (question.text, question.reference or ""):
             self._check_text(place, text)
         for b, branch in enumerate(question.branches):
@@ -111,6 +117,8 @@ class TraceWriter:
             if kind is None:
                 self._attempt(self._finish)
         finally:
+            with suppress(Exception):  # what is thrown away anyway need not be closed well
+                self._writer.close()
             self._sink.close()
             self._unfinished.unlink(missing_ok=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 from ponder.core.errors import TraceError
 from ponder.replay.about import About
+from ponder.replay.importers.packed import unpacked
 from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace, build
 from ponder.replay.writing import TraceWriter
 
 __all__ = ["import_autotts", "read_autotts"]
-
-MOST_BYTES = 1 << 31
-"""No published file is a hundredth of this; a compressed one may be made to unpack to anything."""
 
 
 def read_autotts(file: Path) -> Trace:
@@ -57,33 +54,12 @@ def _read(file: Path) -> tuple[About, list[RecordedQuestion]]:
 
 def _records(file: Path) -> list[dict[str, Any]]:
     try:
-        records = json.loads(_unpacked(file))
-    except OSError as error:
-        raise TraceError(f"cannot read {file}: {error.strerror or error}") from error
-    except (ValueError, EOFError, RecursionError) as error:
+        records = json.loads(unpacked(file))
+    except (ValueError, RecursionError) as error:
         raise TraceError(f"{file}: no valid JSON ({' '.join(str(error).split())})") from error
     if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
         raise TraceError(f"{file}: must be a JSON list of questions, at least one")
     return records
-
-
-def _unpacked(file: Path) -> bytes:
-    if file.suffix == ".gz":
-        with gzip.open(file) as stream:
-            data = stream.read(MOST_BYTES)
-    elif file.suffix == ".zst":
-        import zstandard
-
-        try:
-            with file.open("rb") as packed, zstandard.ZstdDecompressor().stream_reader(packed) as stream:
-                data = stream.read(MOST_BYTES)
-        except zstandard.ZstdError as error:
-            raise ValueError(f"no valid Zstandard: {error}") from error
-    else:
-        data = file.read_bytes()
-    if len(data) >= MOST_BYTES:
-        raise ValueError(f"unpacks to {MOST_BYTES:,} bytes or more")
-    return data
 
 
 def _questions(file: Path, records: list[dict[str, Any]]) -> Iterator[RecordedQuestion]:
