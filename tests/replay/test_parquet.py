@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored import INTERVAL, same, written
 from worlds import AIME, needs_recorded
 
 from ponder.core.controller import parse_controller
@@ -18,10 +17,7 @@ from ponder.replay.evaluate import replay
 from ponder.replay.importers.autotts import import_autotts, read_autotts
 from ponder.replay.load import load_trace
 from ponder.replay.reading import TraceFile
-from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace, build
-from ponder.replay.writing import TraceWriter
-
-INTERVAL = 20
+from ponder.replay.trace import RecordedBranch, RecordedQuestion, build
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 reals = st.none() | st.floats(allow_nan=False, allow_infinity=False)
@@ -53,39 +49,23 @@ def questions(draw: st.DrawFn) -> list[RecordedQuestion]:
     return draw(st.lists(st.builds(RecordedQuestion, texts, st.none() | texts, some), min_size=1, max_size=5))
 
 
-def written(file: Path, recorded: list[RecordedQuestion], **about: Any) -> Path:
-    with TraceWriter(file, About(name="M/task", interval=INTERVAL, **about)) as writer:
-        for number, question in enumerate(recorded):
-            writer.add(question, number)
-    return file
-
-
-def same(left: Trace, right: Trace) -> bool:
-    """True when every column is."""
-    names = {field.name for field in dataclasses.fields(Trace)} - {"about"}
-    return all(np.array_equal(*pair, equal_nan=True) if isinstance(pair[0], np.ndarray) and pair[0].dtype.kind == "f"
-               else np.array_equal(*pair) if isinstance(pair[0], np.ndarray)
-               else pair[0] == pair[1]
-               for pair in ((getattr(left, name), getattr(right, name)) for name in names))  # fmt: skip
-
-
 @settings(max_examples=60)
 @given(questions())
 def test_what_is_written_is_read(recorded: list[RecordedQuestion]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        file = written(Path(folder) / "t.parquet", recorded)
+        file = written(Path(folder) / "t.parquet", *recorded)
         assert list(TraceFile(file).questions(texts=True)) == list(enumerate(recorded))
         assert same(load_trace(file), build("M/task", INTERVAL, recorded))
 
 
 def test_a_trace_says_what_it_is(tmp_path: Path) -> None:
     about = {"model": "m", "settings": {"temperature": 0.7}, "probe": "now?", "source": "s", "made": "2026-01-01"}
-    trace = load_trace(written(tmp_path / "t.parquet", [QUESTION], **about, versions={"ponder": "1"}))
+    trace = load_trace(written(tmp_path / "t.parquet", QUESTION, **about, versions={"ponder": "1"}))
     assert trace.about == About(name="M/task", interval=INTERVAL, **about, versions={"ponder": "1"})
 
 
 def test_texts_are_read_only_when_asked_for(tmp_path: Path) -> None:
-    file = TraceFile(written(tmp_path / "t.parquet", [QUESTION]))
+    file = TraceFile(written(tmp_path / "t.parquet", QUESTION))
     assert [[branch.text for branch in question.branches] for _, question in file.questions()] == [[None]]
     assert [[branch.text for branch in question.branches] for _, question in file.questions(texts=True)] == [["so 7"]]
 

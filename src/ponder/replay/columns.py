@@ -7,7 +7,7 @@ from typing import Any
 
 from ponder.core.errors import MissingCapability
 
-__all__ = ["ABOUT", "FINISHES", "MOST_TEXT", "NEEDED", "STORED", "arrow", "schema"]
+__all__ = ["ABOUT", "FINISHES", "MOST_TEXT", "NEEDED", "REPETITIVE", "arrow", "schema"]
 
 ABOUT = b"ponder.trace"
 """The key of the file's metadata under which it says what it is."""
@@ -33,8 +33,8 @@ NEEDED = (
 )
 """All columns but the text of the branches, which is most of a file and which no method looks at."""
 
-STORED = {"probe_tokens", "probe_costs", "tokens", "branch", "logprob", "score", "text"}
-"""Columns whose values seldom repeat; all others are kept as a dictionary."""
+REPETITIVE = ("problem", "reference", "probes.list.element", "answer", "finish")
+"""The texts that repeat, each kept once in a row group. A name is the path by which Parquet knows the column."""
 
 
 def arrow() -> Any:

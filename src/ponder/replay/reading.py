@@ -10,7 +10,8 @@ from typing import Any
 
 from ponder.core.errors import TraceError
 from ponder.replay.about import About, read_about
-from ponder.replay.columns import ABOUT, FINISHES, MOST_TEXT, NEEDED, arrow, schema
+from ponder.replay.columns import ABOUT, FINISHES, MOST_TEXT, NEEDED, REPETITIVE, arrow, schema
+from ponder.replay.seal import check_seal
 from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace, build, flaw
 
 __all__ = ["TraceFile", "load_parquet"]
@@ -64,14 +65,16 @@ class TraceFile:
         self._path = path
         self._pa = arrow()
         with self._reading():
-            # Not by pyarrow itself: there a file that is not there reads otherwise than one that is no Parquet.
-            with path.open("rb"):
-                pass
+            with path.open("rb") as stream:
+                check_seal(stream)
+            metadata = self._pa.parquet.read_metadata(path)
+            there = {metadata.schema.column(at).path for at in range(metadata.num_columns)}
             self._file = self._pa.parquet.ParquetFile(
                 path,
+                metadata=metadata,
                 memory_map=True,
                 page_checksum_verification=True,
-                read_dictionary=["problem", "reference", "probes.list.element", "answer", "finish"],
+                read_dictionary=[column for column in REPETITIVE if column in there],
             )
             about = (self._file.metadata.metadata or {}).get(ABOUT)
         if about is None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from ponder.core.errors import TraceError
 from ponder.replay.about import About, write_about
-from ponder.replay.columns import ABOUT, MOST_TEXT, NEEDED, STORED, arrow, schema
+from ponder.replay.columns import ABOUT, MOST_TEXT, REPETITIVE, arrow, schema
+from ponder.replay.seal import seal
 from ponder.replay.trace import RecordedBranch, RecordedQuestion, flaw
 
 __all__ = ["TraceWriter"]
@@ -39,12 +40,12 @@ class TraceWriter:
         self._characters = 0
         self._last = -1
         self._width = 0
-        self._sink = self._attempt(self._unfinished.open, "wb")
+        self._sink = self._attempt(self._unfinished.open, "w+b")
         self._writer = self._pyarrow.parquet.ParquetWriter(
             self._sink,
             schema(),
             compression="zstd",
-            use_dictionary=[_path(name) for name in NEEDED if name not in STORED],
+            use_dictionary=["question", *REPETITIVE],
             dictionary_pagesize_limit=1 << 28,  # or long answers would be written out again and again
             write_page_checksum=True,
             store_schema=False,  # what it says of itself is enough, and need not be believed,
@@ -123,9 +124,12 @@ class TraceWriter:
             self._unfinished.unlink(missing_ok=True)
 
     def _finish(self) -> None:
+        if not self._width:
+            raise TraceError(f"{self._file}: has no questions")
         self._flush()
         self._writer.add_key_value_metadata({ABOUT: write_about(self._about)})
         self._writer.close()
+        seal(self._sink)
         self._sink.flush()
         os.fsync(self._sink.fileno())
         self._unfinished.replace(self._file)
@@ -135,7 +139,3 @@ class TraceWriter:
             return write(*arguments, **options)
         except OSError as error:
             raise TraceError(f"cannot write {self._file}: {error.strerror or error}") from error
-
-
-def _path(name: str) -> str:
-    return "probes.list.element" if name == "probes" else name

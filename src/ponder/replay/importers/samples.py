@@ -43,8 +43,6 @@ def import_samples(files: Sequence[Path], mapping: Mapping, out: Path, extract: 
         for place, record in _joined(files):
             writer.add(_question(place, record, mapping, extract), count)
             count += 1
-        if not count:
-            raise TraceError(f"{source}: has no questions")
     return count
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.core.errors import InvalidOption, InvalidProblem, MissingCapability, UnknownName
+from ponder.core.errors import InvalidOption, InvalidProblem, MissingCapability, UnknownName, describe
 from ponder.core.problem import Problem
+from ponder.core.specs import read_spec
 
 __all__ = ["MOST_QUESTIONS", "Asked", "problems_in", "suite"]
 
@@ -74,6 +75,8 @@ def _asked(place: str, line: str) -> Asked:
 def suite(spec: str, size: int, seed: int) -> list[Asked]:
     """The first `size` questions of a suite that is generated from `seed`, such as ``reasoning-gym:gsm_symbolic``.
 
+    Options of the family follow its name: ``reasoning-gym:chain_sum(max_terms=4)``.
+
     Raises:
         UnknownName: no such suite.
         InvalidOption: `size` is out of bounds.
@@ -87,18 +90,31 @@ def suite(spec: str, size: int, seed: int) -> list[Asked]:
     return _SUITES[kind](name, size, seed)
 
 
-def _reasoning_gym(name: str, size: int, seed: int) -> list[Asked]:
-    """A family of tasks of reasoning-gym (Stojanovski et al. 2025, arXiv 2505.24760)."""
+def _reasoning_gym(spec: str, size: int, seed: int) -> list[Asked]:
+    """A family of tasks of reasoning-gym (Stojanovski et al. 2025, arXiv 2505.24760), with its own options."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             factory: Any = importlib.import_module("reasoning_gym.factory")
+            importlib.import_module("reasoning_gym")
     except ModuleNotFoundError:
         raise MissingCapability("the suite reasoning-gym needs a package: pip install reasoning-gym") from None
-    if name not in factory.DATASETS:
-        raise UnknownName("family of reasoning-gym", name, factory.DATASETS)
-    tasks = factory.create_dataset(name, size=size, seed=seed)
+    read = read_spec("family of reasoning-gym", spec)
+    if read.name not in factory.DATASETS:
+        raise UnknownName("family of reasoning-gym", read.name, factory.DATASETS)
+    options = {key: _value(text) for key, text in read.texts}
+    try:
+        tasks = factory.create_dataset(read.name, **options, size=size, seed=seed)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise InvalidOption(f"reasoning-gym refuses {spec}: {describe(error)}") from None
     return [Asked(tasks[i]["question"], _reference(tasks[i])) for i in range(size)]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _reference(task: dict[str, Any]) -> str | None:
