@@ -1,6 +1,7 @@
 """Kill processes at random moments, resume their runs, and compare with runs that nobody disturbed.
 
     python -m tests.kill.campaign --points 300 --seed 1
+    python -m tests.kill.campaign --points 300 --only "first-three, n at once"
 
 A real HTTP server, real processes, kill -9. Every point is a strategy and one to three moments; it counts only if the
 first kill hit a process that was alive.
@@ -17,12 +18,14 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +33,15 @@ from ponder.core.answer import Answer
 from ponder.core.backend import Capability
 from ponder.engine.journal import Entry
 from ponder.store.sqlite import Store
-from tests.kill.client import work
+from tests.kill.client import said, work
 from tests.kill.programs import NAMES
 
 __all__ = ["Campaign", "Case", "Report", "serving"]
 
 ALL = frozenset({Capability.SAMPLE, Capability.CANCEL, Capability.CONTINUE, Capability.SEED, Capability.N})
+
+Key = tuple[str, int, str]
+"""Lane, step and part: which call it is, in any life."""
 
 PATIENCE = 60.0
 """Seconds after which a run that should have ended counts as hanging."""
@@ -55,11 +61,11 @@ class Case:
     def capabilities(self) -> frozenset[Capability]:
         return ALL if self.many else ALL - {Capability.N}
 
+    def __str__(self) -> str:
+        return self.spec + (", n at once" if self.many else "")
 
-# Left out for now: with several branches a call, a resumed "first-three" has ended with a non-zero exit code in two of
-# four full runs of the tests, and nobody knows yet why (docs/log.md).
-UNSETTLED = Case("first-three", many=True)
-CASES = [case for spec in NAMES for many in (False, True) if (case := Case(spec, many)) != UNSETTLED]
+
+CASES = [Case(spec, many) for spec in NAMES for many in (False, True)]
 
 
 @dataclass
@@ -82,7 +88,7 @@ class Report:
             f"first kill in the first, second, last third of the run: {thirds[0]}, {thirds[1]}, {thirds[2]}",
             f"killed before there was a run: {self.before_the_run}",
             f"answered calls that were not made again: {self.replayed_calls}; calls lost in flight: {self.lost_calls}",
-            *(f"  {count:4} {case.spec}{', n at once' if case.many else ''}" for case, count in self.by_case.items()),
+            *(f"  {count:4} {case}" for case, count in self.by_case.items()),
             *self.failures,
         ]
         return "\n".join(lines)
@@ -113,26 +119,32 @@ def serving(log: Path) -> Iterator[str]:
 
 
 class Campaign:
-    """Points against one server. Each works in a directory of its own below `folder`."""
+    """Points of some cases against one server. Each works in a directory of its own below `folder`."""
 
-    def __init__(self, url: str, log: Path, folder: Path) -> None:
+    def __init__(self, url: str, log: Path, folder: Path, cases: Sequence[Case] = CASES) -> None:
         self._url = url
         self._log = Log(log)
         self._folder = folder
+        self._cases = cases
         # A fresh interpreter a life, forked from one that has imported everything.
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(["tests.kill.client", "ponder.strategies", "aiohttp"])
+        # Whoever starts a process looks after all the others, too, and of two threads that look after one at the same
+        # time, multiprocessing gives the second an exit code of 255.
+        self._looking = threading.Lock()
         self._expected: dict[Case, Answer] = {}
+        self._prompts: dict[Case, dict[Key, int]] = {}
         self._seconds: dict[Case, float] = {}
 
     def run(self, points: int, seed: int) -> Report:
         """Kill at `points` moments."""
         rng = random.Random(seed)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(self._undisturbed, CASES))
+            list(pool.map(self._undisturbed, self._cases))
             report = Report()
             while report.points < points and len(report.failures) < 10:
-                cases = [CASES[(report.points + i) % len(CASES)] for i in range(min(points - report.points, 60))]
+                turns = range(report.points, min(points, report.points + 60))
+                cases = [self._cases[turn % len(self._cases)] for turn in turns]
                 seeds = [rng.randrange(2**31) for _ in cases]
                 for _ in pool.map(lambda case, seed: self._point(report, case, seed), cases, seeds):
                     pass
@@ -147,6 +159,8 @@ class Campaign:
             answers.append(_essence(_answer(self._store(name))))
         assert answers[0] == answers[1], f"{case} depends on chance: {answers}"
         self._expected[case] = answers[0]
+        charges = {_key(entry): (entry.result or {}).get("charge", {}) for entry in _entries(self._store(name))}
+        self._prompts[case] = {key: charge.get("prompt", 0) for key, charge in charges.items()}
         self._seconds[case] = _answer(self._store(name)).bill.seconds
 
     def _point(self, report: Report, case: Case, seed: int) -> None:
@@ -184,17 +198,19 @@ class Campaign:
         with here, there:
             arguments = (self._url, name, case.capabilities, case.spec, path, there)
             process = self._processes.Process(target=work, args=arguments)
-            process.start()
+            with self._looking:
+                process.start()
             there.close()  # now the end of the process is the end of the pipe, too
             if kill_after is None or kill_after > 0:
                 here.poll(PATIENCE)
-            process.join(PATIENCE if kill_after is None else abs(kill_after))
-        if process.is_alive():
-            process.kill()
-            process.join()
-            assert kill_after is not None, f"{case} hangs in {path}"
-            return True
-        assert process.exitcode == 0, f"{case} failed in {path}"
+            wait([process.sentinel], PATIENCE if kill_after is None else abs(kill_after))
+        with self._looking:
+            if process.is_alive():
+                process.kill()
+                process.join()
+                assert kill_after is not None, f"{case} hangs in {path}"
+                return True
+            assert process.exitcode == 0, f"{case} ended with exit code {process.exitcode} in {path}:\n{said(path)}"
         return False
 
     def _store(self, name: str) -> Path:
@@ -207,13 +223,13 @@ class Campaign:
         lost = {_key(entry) for entry in after if "lost" in (entry.result or {})}
         given_up = lost - {_key(entry) for entry in after if "lost" not in (entry.result or {})}
         got, expected = _essence(_answer(self._store(name))), self._expected[case]
-        prompt = expected.bill.prompt_tokens // expected.bill.calls if given_up else 0
+        prompt = sum(self._prompts[case][key] for key in given_up)
         got = dataclasses.replace(
             got,
             bill=dataclasses.replace(
                 got.bill,
                 calls=got.bill.calls + len(given_up),
-                prompt_tokens=got.bill.prompt_tokens + prompt * len(given_up),
+                prompt_tokens=got.bill.prompt_tokens + prompt,
             ),
         )
         for one in dataclasses.fields(got):
@@ -242,7 +258,7 @@ def _moment(rng: random.Random) -> float:
     return rng.choice([rng.random(), rng.random(), rng.random(), rng.uniform(-0.1, 0.15), rng.uniform(0.85, 1.05)])
 
 
-def _key(entry: Entry) -> tuple[str, int, str]:
+def _key(entry: Entry) -> Key:
     return entry.lane, entry.step, entry.part
 
 
@@ -274,12 +290,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Kill runs at random moments and resume them.")
     parser.add_argument("--points", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", metavar="TEXT", default="", help="only cases with TEXT in their name")
     options = parser.parse_args()
+    cases = [case for case in CASES if options.only in str(case)]
+    if not cases:
+        parser.error(f"no case has {options.only!r} in its name; there are {'; '.join(map(str, CASES))}")
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "calls.jsonl"
         with serving(log) as url:
-            report = Campaign(url, log, Path(folder)).run(options.points, options.seed)
+            report = Campaign(url, log, Path(folder), cases).run(options.points, options.seed)
         sys.stdout.write(f"{report}\n{time.monotonic() - began:.0f} s, seed {options.seed}\n")
         sys.exit(1 if report.failures else 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,7 +17,7 @@ from ponder.store.sqlite import Store
 from tests.kill.programs import LENGTH
 from tests.kill.server import SEED
 
-__all__ = ["QUESTION", "work"]
+__all__ = ["QUESTION", "said", "work"]
 
 QUESTION = "What is 17 * 23?"
 
@@ -24,13 +25,26 @@ QUESTION = "What is 17 * 23?"
 def work(
     url: str, name: str, capabilities: Iterable[Capability], spec: str, path: Path, started: Connection | None = None
 ) -> None:
-    """Begin the run with strategy `spec`, or if the store has one already, go on with it; says so when it starts."""
+    """Begin the run with strategy `spec`, or if the store has one already, go on with it; says so when it starts.
+
+    What goes wrong is written beside the store, where `said` finds it.
+    """
+    os.dup2(os.open(_errors(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
 
     def on_start(live: Live, run: str | None) -> None:
         if started is not None:
             started.send(run)
 
     asyncio.run(_work(OpenAI(url, name, server="vllm", capabilities=capabilities), spec, Store(path), on_start))
+
+
+def said(path: Path) -> str:
+    """What the processes of the run at `path` wrote to standard error."""
+    return _errors(path).read_text(errors="replace") if _errors(path).exists() else ""
+
+
+def _errors(path: Path) -> Path:
+    return path.with_name("errors.txt")
 
 
 async def _work(backend: OpenAI, spec: str, store: Store, on_start: OnStart) -> None:
