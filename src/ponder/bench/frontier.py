@@ -1,4 +1,4 @@
-"""Accuracy against cost: who is on the Pareto front, what an accuracy costs along one, and what no vote can pass."""
+"""The Pareto front of accuracy and cost, and the ceilings of a trace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from ponder.replay.trace import Trace
 
-__all__ = ["coverage", "majority", "on_front", "tokens_to_reach"]
+__all__ = ["coverage", "majority", "on_front"]
 
 
 def on_front(cost: NDArray[np.float64], accuracy: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -30,34 +30,6 @@ def on_front(cost: NDArray[np.float64], accuracy: NDArray[np.float64]) -> NDArra
     found = np.empty_like(members)
     np.put_along_axis(found, order, members, -1)
     return found
-
-
-def tokens_to_reach(
-    target: NDArray[np.float64], tokens: NDArray[np.float64], accuracy: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """[draws] What the accuracy `target`, [draws], costs along the front of one sweep; infinite if it is not reached.
-
-    `tokens` and `accuracy` are [draws, settings]. Between two neighbours on the front the line is straight, which is
-    what one gets by tossing a coin between the two settings, question by question. Below the first it is the first.
-    """
-    import numpy as np
-
-    order = np.argsort(tokens, axis=-1, kind="stable")
-    tokens = np.take_along_axis(tokens, order, -1)
-    best = np.maximum.accumulate(np.take_along_axis(accuracy, order, -1), axis=-1)
-    reached = best >= target[:, None] - 1e-12
-    after = reached.argmax(axis=-1)
-    rows = np.arange(len(tokens))
-    # The cheapest setting with the best accuracy so far, which is the neighbour on the front.
-    improved = np.concatenate([np.ones_like(reached[:, :1]), best[:, 1:] > best[:, :-1]], axis=-1)
-    holder = np.maximum.accumulate(np.where(improved, np.arange(tokens.shape[-1]), 0), axis=-1)
-    before = holder[rows, np.maximum(after - 1, 0)]
-    low, high = best[rows, before], best[rows, after]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(high > low, (target - low) / (high - low), 1.0)
-    found = tokens[rows, before] + share * (tokens[rows, after] - tokens[rows, before])
-    found = np.where(after == 0, tokens[:, 0], found)
-    return np.where(reached.any(axis=-1), found, np.inf)
 
 
 def coverage(trace: Trace) -> NDArray[np.float64]:
