@@ -1,13 +1,13 @@
-"""Recorded samples of one question as an environment: width without depth.
+"""Recorded branches of one question as an environment for strategies.
 
-Sample i of the run is sample i of the pool, in the given order, so that several strategies, driven on one pool, see
-the same samples: the comparison between them is paired.
+Branch i of the run is branch i of the pool, in the given order, so that several strategies, driven on one pool, see
+the same branches: the comparison between them is paired.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ponder.core.actions import Until
 from ponder.core.branch import Branch
@@ -18,9 +18,10 @@ __all__ = ["Pool", "Recorded"]
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One complete sample: its answer (None abstains), its length in tokens, and optionally text and score.
+    """One complete branch: its answer (None abstains), its length in tokens, and optionally text, score and probes.
 
-    `score_tokens` is what asking the verifier cost.
+    `score_tokens` is what asking the verifier cost. `probes` maps a length in tokens to what the branch would have
+    answered there, and to the tokens that asking cost.
     """
 
     answer: str | None
@@ -30,13 +31,14 @@ class Recorded:
     logprob: float | None = None
     score: float | None = None
     score_tokens: int = 0
+    probes: Mapping[int, tuple[str | None, int]] = field(default_factory=dict)
 
 
 class Pool:
-    """An `Environment` over recorded samples.
+    """An `Environment` over recorded branches.
 
     Raises:
-        MissingCapability: a strategy asks for more samples than there are, or for what was not recorded.
+        MissingCapability: a strategy asks for more branches than there are, or for what was not recorded.
     """
 
     def __init__(self, samples: Sequence[Recorded]) -> None:
@@ -44,7 +46,9 @@ class Pool:
         self._assigned: dict[str, int] = {}
 
     def extend(self, branch: Branch, tokens: int | None, until: Until) -> Branch:
-        """Along the recorded sample, which becomes the branch's on first use."""
+        """Along the recorded branch, which becomes the run's on first use."""
+        if until != "end":
+            raise MissingCapability(f"there is no record of where a {until} ends")
         sample = self._sample(branch)
         left = sample.tokens - branch.tokens
         if tokens is not None and tokens < left:
@@ -60,18 +64,28 @@ class Pool:
         )
 
     def probe(self, branch: Branch) -> tuple[str | None, int]:
-        """Never: whole samples have no intermediate answers."""
-        raise MissingCapability("these recorded samples have no probes; use a trace with depth")
+        """The recorded probe at the branch's length, which must be one of those at which it was probed."""
+        sample = self._sample(branch)
+        if not sample.probes:
+            raise MissingCapability("these recorded branches have no probes; use a trace with depth")
+        if branch.tokens not in sample.probes:
+            near = min(sample.probes, key=lambda tokens: abs(tokens - branch.tokens))
+            raise MissingCapability(
+                f"there is no record of a probe at {branch.tokens} tokens of a branch; the nearest one is at {near}"
+            )
+        return sample.probes[branch.tokens]
 
     def score(self, branch: Branch) -> tuple[float, int]:
         """The recorded score."""
         sample = self._sample(branch)
         if sample.score is None:
-            raise MissingCapability("these recorded samples have no verifier scores")
+            raise MissingCapability("these recorded branches have no verifier scores")
         return sample.score, sample.score_tokens
 
     def _sample(self, branch: Branch) -> Recorded:
+        if branch.parent is not None:
+            raise MissingCapability("there is no record of forks to replay")
         index = self._assigned.setdefault(branch.id, len(self._assigned))
         if index >= len(self._samples):
-            raise MissingCapability(f"the pool has {len(self._samples)} samples; the strategy asks for more")
+            raise MissingCapability(f"the record has {len(self._samples)} branches; the strategy asks for more")
         return self._samples[index]
