@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ponder.core.errors import PonderError, UnknownName, describe
+from ponder.core.errors import PonderError, PonderWarning, UnknownName, describe
 
 __all__ = ["INTERRUPTED", "TERMINATED", "Shell", "Terminated", "Unwritable", "say", "writing"]
 
@@ -91,9 +91,15 @@ def _quieten() -> None:
     if not _debugging():
         logging.getLogger().addHandler(logging.NullHandler())
         warnings.simplefilter("ignore")
+        warnings.simplefilter("once", PonderWarning)
+        warnings.showwarning = _warn
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    say(str(message))
 
 
 def _debugging() -> bool:

@@ -45,6 +45,7 @@ __all__ = [
     "InvalidProblem",
     "MissingCapability",
     "PonderError",
+    "PonderWarning",
     "RateLimited",
     "Rejected",
     "StoreError",
@@ -66,6 +67,10 @@ class PonderError(Exception):
     exit_code = 1
     bill: Bill | None = None
     """What the run had spent when it failed; None if nothing was sent."""
+
+
+class PonderWarning(UserWarning):
+    """What was asked for was done, but not in the way that was expected. The shell command prints it, once."""
 
 
 class UsageError(PonderError):

@@ -30,10 +30,19 @@ Share = Annotated[float, Between(0, 1)]
 
 
 def declared(function: Callable[..., Any], skip: int = 1) -> dict[str, tuple[Any, Any]]:
-    """The options of a function: name -> (type, default). The first `skip` parameters, like the session, are none."""
+    """The options of a function: name -> (type, default). The first `skip` parameters, like the session, are none.
+
+    Without an annotation an option is of its default's type; one that is called effort is a `Share`.
+    """
     hints = typing.get_type_hints(function, include_extras=True)
     parameters = list(inspect.signature(function).parameters.values())[skip:]
-    return {parameter.name: (hints.get(parameter.name, str), parameter.default) for parameter in parameters}
+    return {one.name: (hints.get(one.name, _assumed(one)), one.default) for one in parameters}
+
+
+def _assumed(parameter: inspect.Parameter) -> Any:
+    if parameter.name == "effort":
+        return Share
+    return str if parameter.default is parameter.empty else type(parameter.default)
 
 
 def parse(owner: str, options: Mapping[str, tuple[Any, Any]], name: str, text: str) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ponder.core import options
-from ponder.core.errors import InvalidOption
+from ponder.core.errors import InvalidOption, StrategyError, describe
 
 __all__ = ["Spec", "read_spec", "settle", "write_spec"]
 
@@ -68,16 +69,27 @@ def settle(
 
     Raises:
         UnknownName: an option that was not declared.
-        InvalidOption: out of bounds or of the wrong type; effort outside [0, 1].
+        InvalidOption: out of bounds or of the wrong type, or not set at all; effort outside [0, 1].
+        StrategyError: the effort's own mapping raises.
     """
     values = {name: default for name, (_, default) in declared.items()}
     if effort is not None:
         if not 0 <= effort <= 1:
             raise InvalidOption(f"effort {effort:g} must lie between 0 and 1")
-        values |= mapping(effort)
+        given = {**_mapped(owner, mapping, effort), **given}
     for name, value in given.items():
         values[name] = options.check(owner, declared, name, value)
+    for name, value in values.items():
+        if value is inspect.Parameter.empty:
+            raise InvalidOption(f"{owner}: {name} has no default; write {owner}({name}=...) or {owner}@EFFORT")
     return values
+
+
+def _mapped(owner: str, mapping: Callable[[float], Mapping[str, Any]], effort: float) -> dict[str, Any]:
+    try:
+        return dict(mapping(effort))
+    except Exception as error:
+        raise StrategyError(f"{owner}: what it sets for effort {effort:g} raised {describe(error)}") from error
 
 
 def _effort(text: str | None) -> float | None:
