@@ -9,13 +9,16 @@ from typing import Any
 
 from ponder.core.errors import MissingCapability
 from ponder.replay import environment
+from ponder.replay.guarded import borrowing
 
 __all__ = ["compiled", "compiled_play_all"]
 
 
 @cache
-def compiled(function: Callable[..., Any]) -> Any:
+def compiled(function: Callable[..., Any], *, careful: bool = False) -> Any:
     """A plain function or generator function, and every plain function that it calls, compiled.
+
+    If `careful`, its own arrays are checked at every access, and a division by zero raises.
 
     Raises:
         MissingCapability: Numba is not installed.
@@ -29,17 +32,17 @@ def compiled(function: Callable[..., Any]) -> Any:
     for name in function.__code__.co_names:
         found = names.get(name)
         if isinstance(found, python_types.FunctionType) and found is not function:
-            names[name] = compiled(found)
+            names[name] = compiled(found, careful=careful)
     copy = python_types.FunctionType(
         function.__code__, names, function.__name__, function.__defaults__, function.__closure__
     )
-    return numba.njit(nogil=True, error_model="numpy")(copy)
+    return numba.njit(nogil=True, error_model="python" if careful else "numpy", boundscheck=careful)(copy)
 
 
 @cache
 def compiled_play_all() -> Any:
     """`environment.play_all`, compiled; takes the same arguments, with NumPy arrays for lists."""
-    play_all, borrowed = compiled(environment.play_all), _borrowed()
+    play_all, borrowed = compiled(environment.play_all), borrowing()
 
     def run(
         program: Any, options: Any, view: Any, plan: Any, books: Any, tables: Any, results: Any, part: Any, orders: Any
@@ -57,35 +60,6 @@ def compiled_play_all() -> Any:
         )
 
     return _numba().njit(nogil=True)(run)
-
-
-def _borrowed() -> Any:
-    """A compiled function: a named tuple of arrays as one of bare pointers, on the memory of the arrays.
-
-    An array is counted whenever it is passed on, or kept over a ``yield``, by an atomic operation each time; with forty
-    of them that takes a hundred times as long as what a controller does with them.
-    """
-    from numba.core import cgutils
-    from numba.core import types as numba_types
-    from numba.extending import intrinsic
-
-    types: Any = numba_types  # which has none itself
-    unpacked: Any = cgutils.unpack_tuple
-
-    def build(context: Any, bundle: Any) -> Any:
-        bare = [types.CPointer(kind.dtype) if isinstance(kind, types.Array) else kind for kind in bundle.types]
-        made = types.BaseTuple.from_types(bare, bundle.instance_class)
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            fields = unpacked(builder, arguments[0], len(bare))
-            for i, kind in enumerate(bundle.types):
-                if isinstance(kind, types.Array):
-                    fields[i] = context.make_array(kind)(context, builder, fields[i]).data
-            return context.make_tuple(builder, made, fields)
-
-        return made(bundle), generate
-
-    return intrinsic(build)
 
 
 def _numba() -> Any:
