@@ -11,7 +11,8 @@ from worlds import SHIPPED, branch, questions, renamed, trace
 
 from ponder.core.controller import TO_END, ControllerPlan, Plan, View, parse_controller
 from ponder.core.errors import InvalidOption, StrategyError
-from ponder.replay.environment import begin, carry_out, decide, play
+from ponder.core.plane import decide
+from ponder.replay.environment import begin, carry_out, play
 from ponder.replay.evaluate import replay
 from ponder.replay.rooms import furnish, python_orders, tables
 from ponder.replay.trace import Trace

@@ -6,42 +6,35 @@ A branch with n recorded probes takes n + 1 intervals: after each of the first n
 final answer. Where probes are asked, as published, every interval but the last is charged in full and the last what
 remains, if anything; where they are not, the charge follows the recorded length: ``min(length, depth * interval)``, and
 a finished branch costs its length. A pruned branch costs what it had.
+
+That is what the same run costs live if a trace holds the probes that a live run asks: one after each interval at whose
+end the branch was still under way. Then n intervals are full and the last is at most one. In the published traces the
+part after the last probe may be missing, or longer than an interval; then the next rounds do not wait for its end.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ponder.core.controller import TO_END, TRAIL, Flags, Numbers, Plan, Program, Reals, View
-
-__all__ = [
-    "MISTAKES",
-    "MOST_ROUNDS",
-    "Books",
-    "Outcomes",
-    "Tables",
-    "begin",
-    "carry_out",
-    "decide",
-    "overlooked",
-    "play",
-    "play_all",
-]
-
-MOST_ROUNDS = 100_000
-
-FINE, TOO_MANY, NOTHING, ENDED, UNOPENED, ENDLESS, BACKWARDS = range(7)
-
-MISTAKES = (
-    "",
-    "opens more branches than were recorded",
-    "plans nothing, and would wait for ever",
-    "advances or prunes a branch that has finished or was pruned",
-    "advances or prunes a branch that was never opened",
-    f"has not ended after {MOST_ROUNDS:,} rounds",
-    "plans a negative number of branches or intervals",
+from ponder.core.controller import TO_END, Flags, Numbers, Plan, Program, Reals, View
+from ponder.core.plane import (
+    ENDLESS,
+    FINE,
+    MOST_ROUNDS,
+    NOTHING,
+    clear,
+    count_votes,
+    decide,
+    finish,
+    mistaken,
+    open_branches,
+    overlooked,
 )
-"""What `play` may give back, as the end of a sentence about the controller."""
+
+__all__ = ["SPENT", "Books", "Outcomes", "Tables", "begin", "carry_out", "play", "play_all"]
+
+SPENT = -1
+"""What `carry_out` gives when the budget has ended the episode."""
 
 
 class Tables(NamedTuple):
@@ -68,6 +61,10 @@ class Tables(NamedTuple):
     """Tokens between two probes."""
     probe_cost: int
     """Tokens charged for a probe; 0 as published."""
+    longest: int
+    """Tokens that no branch exceeds, like ``max_tokens`` live."""
+    budget: int
+    """Tokens that an episode may cost; 0 is no limit."""
 
 
 class Books(NamedTuple):
@@ -79,10 +76,10 @@ class Books(NamedTuple):
     """[1] Probes asked."""
     started: Numbers
     """[B] The depth of a branch before its last round."""
-    chain: Numbers
-    """[B] Tokens on the longest chain that ends in a branch: its own, after the longest one when it was opened."""
+    clock: Numbers
+    """[1] Tokens on the longest dependent chain up to the end of the last round: a round waits for the one before."""
     sequential: Numbers
-    """[1] Tokens on the longest chain of all."""
+    """[1] Tokens on the longest dependent chain of all."""
     shown: Numbers
     """[largest id + 1] The id under which the controller knows a recorded id, -1 if it has not been shown."""
     known: Numbers
@@ -107,119 +104,95 @@ class Outcomes(NamedTuple):
 
 def begin(view: View, plan: Plan, books: Books, branches: int) -> None:
     """Clear what the last episode has left."""
-    for b in range(branches):
-        view.depth[b] = 0
-        view.answer[b] = -1
-        view.finished[b] = 0
-        view.pruned[b] = 0
-        view.length[b] = 0
-        view.order[b] = -1
-        plan.advance[b] = 0
-        plan.run[b] = 0
-        plan.prune[b] = 0
-        plan.note[b] = 0
-        books.cost[b] = 0
     for a in range(view.n_answers[0]):
         books.shown[books.known[a]] = -1
-        view.votes[a] = 0
-        plan.tally[a] = 0
-    for i in range(TRAIL):
-        plan.trail[i] = 0.0
-    view.n_opened[0] = view.n_finished[0] = view.n_answers[0] = 0
-    view.room[0] = branches
-    view.leader[0] = plan.answer[0] = -1
-    view.top[0] = view.top[1] = 0
-    view.confidence[0] = 0.0
-    plan.open[0] = 0
-    books.probed[0] = books.sequential[0] = books.lowest[0] = 0
+    for b in range(branches):
+        books.cost[b] = 0
+    clear(view, plan, branches)
+    books.probed[0] = books.clock[0] = books.sequential[0] = books.lowest[0] = 0
 
 
 def carry_out(view: View, plan: Plan, books: Books, tables: Tables, first: int, order: int) -> int:
-    """Do what is planned for one round; 0, or the position in `MISTAKES` of what is wrong with it."""
-    mistake = _open(view, plan, books)
-    if mistake:
-        return mistake
-    busy = False
-    finished = view.n_finished[0]
-    longest = books.sequential[0]
+    """Do what is planned for one round; `FINE`, `SPENT`, or the position in `MISTAKES` of what is wrong with it."""
+    outcome = open_branches(view, plan)
+    if outcome:
+        return outcome
+    busy, lasts, finished = False, 0, view.n_finished[0]
     for b in range(books.lowest[0], view.n_opened[0]):
         if not (plan.prune[b] or plan.advance[b] or plan.run[b]):
             continue
-        mistake = _wrong(view, plan, b)
-        if mistake:
-            return mistake
+        outcome = mistaken(view, plan, b)
+        if outcome:
+            return outcome
         busy = True
+        books.started[b] = view.depth[b]
         if plan.prune[b]:
             plan.prune[b] = 0
             view.pruned[b] = 1
-        else:
-            books.started[b] = view.depth[b]
-            books.chain[b] += _continue(view, plan, books, tables, b, first + tables.orders[order + b])
-            longest = max(longest, books.chain[b])
-            if view.finished[b]:
-                _line_up(view, books, b, finished)
-                finished += 1
+        elif not tables.budget:
+            i = first + tables.orders[order + b]
+            lasts = max(lasts, _continue(view, books, tables, b, i, plan.advance[b], plan.run[b]))
+            finished = _arrive(view, plan, books, tables, b, i, finished)
     if not busy:
         return overlooked(view, plan, tables.branches) or NOTHING
-    books.sequential[0] = longest
-    while view.n_finished[0] < finished:
-        _count_next(view, books, tables)
+    books.clock[0] += lasts
+    if tables.budget:
+        outcome = _ration(view, plan, books, tables, first, order)
+        finished = _arrive_all(view, plan, books, tables, first, order)
+    count_votes(view, books.first, finished)
+    if view.leader[0] >= 0:
+        view.confidence[0] = tables.confidence[view.top[0] * (tables.branches + 1) + view.top[1]]
     while books.lowest[0] < view.n_opened[0] and (view.finished[books.lowest[0]] or view.pruned[books.lowest[0]]):
         books.lowest[0] += 1
-    return FINE
+    return outcome
 
 
-def _open(view: View, plan: Plan, books: Books) -> int:
-    """Open the branches that are planned; 0, or what is wrong."""
-    opening = plan.open[0]
-    if opening < 0:
-        return BACKWARDS
-    if opening > view.room[0]:
-        return TOO_MANY
-    for b in range(view.n_opened[0], view.n_opened[0] + opening):
-        books.chain[b] = books.sequential[0]
-        if not (plan.advance[b] or plan.run[b]):
-            plan.advance[b] = 1
-    plan.open[0] = 0
-    view.room[0] -= opening
-    view.n_opened[0] += opening
-    return FINE
-
-
-def _wrong(view: View, plan: Plan, b: int) -> int:
-    """What is wrong with the plan for an open branch; 0 if nothing."""
-    if view.finished[b] or view.pruned[b] or (plan.prune[b] and (plan.advance[b] or plan.run[b])):
-        return ENDED
-    if plan.advance[b] < 0 or plan.run[b] < TO_END:
-        return BACKWARDS
-    return FINE
-
-
-def _continue(view: View, plan: Plan, books: Books, tables: Tables, b: int, i: int) -> int:
-    """Branch b, which is branch i of the trace, as planned; the tokens that this takes."""
-    count, length, before = tables.counts[i], tables.lengths[i], books.cost[b]
-    depth, cost, asked = view.depth[b], before, 0
-    if plan.run[b]:
-        depth = count + 1 if plan.run[b] == TO_END else min(depth + plan.run[b], count + 1)
-        cost = max(cost, min(length, depth * tables.interval) if depth <= count else length)
-    else:
-        asked = min(plan.advance[b], count - depth)
-        cost += asked * tables.interval
-        depth += asked
-        if asked < plan.advance[b]:
-            depth = count + 1
-            cost = max(cost, length)
-    plan.advance[b] = plan.run[b] = 0
+def _continue(view: View, books: Books, tables: Tables, b: int, i: int, advance: int, run: int) -> int:
+    """Branch b, which is branch i of the trace, goes on; the tokens for which the round waits."""
+    depth, cost, asked = _reach(view, books, tables, b, i, advance, run)
+    took = cost - books.cost[b] + asked * tables.probe_cost
     view.depth[b] = depth
     books.cost[b] = cost
     books.probed[0] += asked
+    books.sequential[0] = max(books.sequential[0], books.clock[0] + took)
+    return took if run else min(took, advance * (tables.interval + tables.probe_cost))
+
+
+def _reach(view: View, books: Books, tables: Tables, b: int, i: int, advance: int, run: int) -> tuple[int, int, int]:
+    """The depth of a branch after it has gone on, what it will have cost, and the probes asked on the way."""
+    count, length, depth, cost, asked = tables.counts[i], tables.lengths[i], view.depth[b], books.cost[b], 0
+    if run:
+        depth = count + 1 if run == TO_END else min(depth + run, count + 1)
+        cost = max(cost, min(length, depth * tables.interval) if depth <= count else length)
+    else:
+        asked = min(advance, count - depth)
+        cost += asked * tables.interval
+        depth += asked
+        if asked < advance:
+            depth = count + 1
+            cost = max(cost, length)
+    return depth, cost, asked
+
+
+def _arrive(view: View, plan: Plan, books: Books, tables: Tables, b: int, i: int, finished: int) -> int:
+    """Show what a branch has come to in this round; how many branches have finished then."""
+    depth, count, ran = view.depth[b], tables.counts[i], plan.run[b]
+    plan.advance[b] = plan.run[b] = 0
     if depth > count:
-        view.length[b] = length
-        view.finished[b] = 1
         view.answer[b] = _show(view, books, tables.finals[i])
-    elif asked:
+        return finish(view, books.started, b, tables.lengths[i], finished)
+    if not ran and depth > books.started[b]:
         view.answer[b] = _show(view, books, tables.probes[tables.starts[i] + depth - 1])
-    return cost - before + asked * tables.probe_cost
+    return finished
+
+
+def _arrive_all(view: View, plan: Plan, books: Books, tables: Tables, first: int, order: int) -> int:
+    """Show what all branches of a round have come to; how many branches have finished then."""
+    finished = view.n_finished[0]
+    for b in range(books.lowest[0], view.n_opened[0]):
+        if plan.advance[b] or plan.run[b]:
+            finished = _arrive(view, plan, books, tables, b, first + tables.orders[order + b], finished)
+    return finished
 
 
 def _show(view: View, books: Books, recorded: int) -> int:
@@ -233,65 +206,48 @@ def _show(view: View, books: Books, recorded: int) -> int:
     return books.shown[recorded]
 
 
-def _line_up(view: View, books: Books, b: int, position: int) -> None:
-    """Put b among those that finish in this round: the deepest first, as published, then by number."""
-    while position > view.n_finished[0] and books.started[view.order[position - 1]] < books.started[b]:
-        view.order[position] = view.order[position - 1]
-        position -= 1
-    view.order[position] = b
+def _ration(view: View, plan: Plan, books: Books, tables: Tables, first: int, order: int) -> int:
+    """A round under a budget, whose branches go on together, interval by interval; its outcome.
+
+    As live, nothing is begun that may not fit: an interval may cost its tokens and a probe, a run to the end as much as
+    the longest branch. Once something does not fit, this is the last interval.
+    """
+    outcome, step, moving = FINE, 0, True
+    spent = _spent(view, books, tables)
+    while moving and outcome == FINE:
+        moving, lasts = False, 0
+        for b in range(books.lowest[0], view.n_opened[0]):
+            i = first + tables.orders[order + b]
+            run = plan.run[b] if step == 0 else 0
+            if not (run or (plan.advance[b] > step and not plan.run[b])) or view.depth[b] > tables.counts[i]:
+                continue
+            _, cost, asked = _reach(view, books, tables, b, i, 1, run)
+            takes = cost - books.cost[b] + asked * tables.probe_cost
+            if spent + max(takes, _most(books, tables, b, run)) > tables.budget:
+                outcome = SPENT
+                continue
+            lasts = max(lasts, _continue(view, books, tables, b, i, 1, run))
+            spent += takes
+            moving = True
+        books.clock[0] += lasts
+        step += 1
+    return outcome
 
 
-def _count_next(view: View, books: Books, tables: Tables) -> None:
-    """Count the vote of the next branch in `View.order`."""
-    position = view.n_finished[0]
-    view.n_finished[0] = position + 1
-    answer = view.answer[view.order[position]]
-    if answer < 0:
-        return
-    if view.votes[answer] == 0:
-        books.first[answer] = position
-    view.votes[answer] += 1
-    leader, count = view.leader[0], view.votes[answer]
-    if leader < 0 or answer == leader:
-        view.leader[0] = answer
-        view.top[0] = count
-    elif count > view.top[0] or (count == view.top[0] and books.first[answer] < books.first[leader]):
-        view.leader[0] = answer
-        view.top[1] = view.top[0]
-        view.top[0] = count
-    else:
-        view.top[1] = max(view.top[1], count)
-    view.confidence[0] = tables.confidence[view.top[0] * (tables.branches + 1) + view.top[1]]
+def _most(books: Books, tables: Tables, b: int, run: int) -> int:
+    """What a call may cost: a run, or with 0 an interval and its probe."""
+    room = max(0, tables.longest - books.cost[b])
+    if run:
+        return room if run == TO_END else min(room, run * tables.interval)
+    return min(room, tables.interval) + tables.probe_cost
 
 
-def decide(view: View, plan: Plan) -> int:
-    """The id that the controller answers with, -1 for none."""
-    if plan.answer[0] >= 0:
-        return plan.answer[0]
-    if view.leader[0] >= 0:
-        return view.leader[0]
-    for a in range(view.n_answers[0]):
-        plan.tally[a] = 0
-    best, most = -1, 0
+def _spent(view: View, books: Books, tables: Tables) -> int:
+    """The tokens of an episode so far."""
+    tokens = tables.probe_cost * books.probed[0]
     for b in range(view.n_opened[0]):
-        if view.answer[b] >= 0 and not view.pruned[b]:
-            plan.tally[view.answer[b]] += 1
-    for b in range(view.n_opened[0]):
-        if view.answer[b] >= 0 and not view.pruned[b] and plan.tally[view.answer[b]] > most:
-            best = view.answer[b]
-            most = plan.tally[best]
-    return best
-
-
-def overlooked(view: View, plan: Plan, branches: int) -> int:
-    """What `carry_out` does not look at, once at the end: plans for branches that had ended or never began."""
-    for b in range(branches):
-        if plan.prune[b] or plan.advance[b] or plan.run[b]:
-            if b < view.n_opened[0] and (view.finished[b] or view.pruned[b]):
-                return ENDED
-            if b >= view.n_opened[0] and plan.open[0] == 0:
-                return UNOPENED
-    return FINE
+        tokens += books.cost[b]
+    return tokens
 
 
 def play(
@@ -310,7 +266,7 @@ def play(
     for rounds, _ in enumerate(program(view, plan, *options)):
         mistake = carry_out(view, plan, books, tables, question * branches, order * branches)
         if mistake or rounds >= MOST_ROUNDS:
-            return mistake or ENDLESS
+            return FINE if mistake == SPENT else mistake or ENDLESS
     return overlooked(view, plan, branches)
 
 
@@ -334,12 +290,9 @@ def play_all(
             episode = question * n_orders + order
             answer = decide(view, plan)
             recorded = books.known[answer] if answer >= 0 else -1
-            tokens = tables.probe_cost * books.probed[0]
-            for b in range(view.n_opened[0]):
-                tokens += books.cost[b]
             outcomes.answers[episode] = recorded
             outcomes.correct[episode] = 1 if recorded == tables.references[question] else 0
-            outcomes.tokens[episode] = tokens
+            outcomes.tokens[episode] = _spent(view, books, tables)
             outcomes.sequential[episode] = books.sequential[0]
             outcomes.probes[episode] = books.probed[0]
             outcomes.opened[episode] = view.n_opened[0]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ponder.core.controller import Program
 from ponder.core.errors import InvalidOption, StrategyError
+from ponder.core.plane import MISTAKES
 from ponder.replay.compiled import compiled, compiled_play_all
-from ponder.replay.environment import MISTAKES, Outcomes, begin, carry_out, play_all
+from ponder.replay.environment import Outcomes, begin, carry_out, play_all
 from ponder.replay.rooms import furnish, outcomes, python_orders, tables
 from ponder.replay.trace import Trace
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ponder.core.controller import TRAIL, Plan, View
+from ponder.core import plane
+from ponder.core.controller import Plan, View
 from ponder.core.voting import beta_confidence
 from ponder.replay.environment import Books, Outcomes, Tables
 from ponder.replay.trace import Trace
@@ -46,8 +47,8 @@ def python_orders(branches: int, orders: int) -> NDArray[np.int32]:
     return made
 
 
-def tables(trace: Trace, orders: NDArray[np.int32], probe_cost: int, *, lists: bool) -> Tables:
-    """A trace under these orders as the environment reads it."""
+def tables(trace: Trace, orders: NDArray[np.int32], probe_cost: int, *, lists: bool, budget: int = 0) -> Tables:
+    """A trace under these orders as the environment reads it; `budget` is in tokens an episode, 0 is none."""
     columns: list[Any] = [
         trace.probes,
         trace.starts,
@@ -60,7 +61,7 @@ def tables(trace: Trace, orders: NDArray[np.int32], probe_cost: int, *, lists: b
     ]
     if lists:
         columns = [column.tolist() for column in columns]
-    return Tables._make([*columns, trace.branches, trace.interval, probe_cost])
+    return Tables._make([*columns, trace.branches, trace.interval, probe_cost, int(trace.lengths.max()), budget])
 
 
 @cache
@@ -82,37 +83,12 @@ def furnish(trace: Trace, *, lists: bool) -> Room:
     branches, answers = max(trace.branches, MOST_BRANCHES), max(1, *map(len, trace.answers))
     whole: Any = _list if lists else _whole
     real: Any = _list if lists else _real
-    view = View(
-        n_opened=whole(1),
-        n_finished=whole(1),
-        n_answers=whole(1),
-        room=whole(1),
-        depth=whole(branches),
-        answer=whole(branches),
-        finished=whole(branches),
-        pruned=whole(branches),
-        length=whole(branches),
-        order=whole(branches),
-        votes=whole(answers),
-        leader=whole(1),
-        top=whole(2),
-        confidence=real(1),
-    )
-    plan = Plan(
-        open=whole(1),
-        advance=whole(branches),
-        run=whole(branches),
-        prune=whole(branches),
-        answer=whole(1),
-        note=whole(branches),
-        tally=whole(answers),
-        trail=real(TRAIL),
-    )
+    view, plan = plane.furnish(branches, answers, whole, real)
     books = Books(
         cost=whole(branches),
         probed=whole(1),
         started=whole(branches),
-        chain=whole(branches),
+        clock=whole(1),
         sequential=whole(1),
         shown=whole(answers),
         known=whole(answers),
