@@ -30,6 +30,7 @@ __all__ = ["record"]
 @click.option(
     "--interval", type=int, metavar="TOKENS", help="Probe every branch after so many tokens; without it, never."
 )
+@click.option("--probe-tokens", default=24, show_default=True, help="The longest answer of a probe, in tokens.")
 @click.option("--max-tokens", type=int, default=1024, show_default=True, help="The longest branch, in tokens.")
 @click.option("--temperature", type=float, default=0.7, show_default=True, help="0 to 2; how varied the branches are.")
 @click.option("--seed", default=0, show_default=True, help="Of the suite and of the sampling.")
@@ -49,6 +50,7 @@ def record(
     model: str | None,
     branches: int,
     interval: int | None,
+    probe_tokens: int,
     max_tokens: int,
     temperature: float,
     seed: int,
@@ -65,17 +67,19 @@ def record(
     from ponder.cli.recording import follow
     from ponder.core.errors import InvalidOption
     from ponder.core.settings import Settings
+    from ponder.replay.about import MOST_TOKENS
     from ponder.replay.columns import arrow
     from ponder.replay.recording import problems as sources
     from ponder.replay.recording.record import Recording
 
     if (suite is None) == (problems is None):
         raise click.UsageError("give either --suite or --problems")
-    for option, value in (("-n", branches), ("--interval", interval)):
-        if value is not None and not 1 <= value <= 4096:
-            raise InvalidOption(f"{option} {value} must lie between 1 and 4096")
+    limits = {"-n": (branches, 4096), "--interval": (interval, MOST_TOKENS), "--probe-tokens": (probe_tokens, 4096)}
+    for option, (value, most) in limits.items():
+        if value is not None and not 1 <= value <= most:
+            raise InvalidOption(f"{option} {value} must lie between 1 and {most:,}")
     arrow()
-    settings = Settings(max_tokens=max_tokens, temperature=temperature)
+    settings = Settings(max_tokens=max_tokens, temperature=temperature, probe_tokens=probe_tokens)
     if problems is not None:
         asked, source = sources.problems_in(problems), problems.name
     else:

@@ -79,7 +79,8 @@ class Shards:
         if _lasting(file.about) != _lasting(self._about):
             raise self._other(f"{path} was recorded with other options ({_difference(file.about, self._about)})")
         for number, question in file.questions(texts=texts):
-            if number >= len(self._asked) or question.text != self._asked[number].question:
+            asked = Asked(question.text, question.reference)
+            if number >= len(self._asked) or asked != self._asked[number]:
                 raise self._other(f"{path} is about another question {number}")
             yield number, question
 
