@@ -198,6 +198,14 @@ def test_an_answer_of_a_megabyte_is_kept_once(tmp_path: Path) -> None:
     assert load_trace(file).answers == ((long,),)
 
 
+def test_a_small_file_does_not_unpack_to_any_size(tmp_path: Path) -> None:
+    many = (1 << 24) + 1
+    bomb = pa.array([[None] * many, [None]], pa.list_(pa.string()))
+    file = forged(tmp_path / "t.parquet", probes=bomb)
+    assert file.stat().st_size < 20_000
+    assert "more than 16,777,216 values in a column" in refusal(file)
+
+
 def test_what_cannot_be_read_again_is_not_written(tmp_path: Path) -> None:
     impossible = [
         RecordedQuestion("?", "7", [RecordedBranch([], -1, "7")]),

@@ -7,13 +7,16 @@ from typing import Any
 
 from ponder.core.errors import MissingCapability
 
-__all__ = ["ABOUT", "FINISHES", "MOST_TEXT", "NEEDED", "REPETITIVE", "arrow", "schema"]
+__all__ = ["ABOUT", "FINISHES", "MOST_BYTES", "MOST_TEXT", "NEEDED", "REPETITIVE", "arrow", "schema"]
 
 ABOUT = b"ponder.trace"
 """The key of the file's metadata under which it says what it is."""
 
 MOST_TEXT = 1 << 24
 """Bytes in one text."""
+
+MOST_BYTES = 1 << 30
+"""In all texts and numbers of a trace but what the branches wrote."""
 
 FINISHES = ("stop", "length")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,20 +11,17 @@ from typing import Any
 
 from ponder.core.errors import TraceError
 from ponder.replay.about import About, read_about
-from ponder.replay.columns import ABOUT, FINISHES, MOST_TEXT, NEEDED, REPETITIVE, arrow, schema
+from ponder.replay.columns import ABOUT, FINISHES, MOST_BYTES, MOST_TEXT, NEEDED, REPETITIVE, arrow, schema
 from ponder.replay.seal import check_seal
 from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace, build, flaw
 
 __all__ = ["TraceFile", "load_parquet"]
 
-MOST_ROWS = 1 << 22
+MOST_ROWS = 1 << 16
 """In one row group."""
 
-MOST_VALUES = 1 << 27
-"""In one column of a row group: no probe is counted twice."""
-
-MOST_BYTES = 1 << 31
-"""In one row group, unpacked."""
+MOST_VALUES = 1 << 24
+"""In one column of a file: a few bytes may stand for any number of equal ones."""
 
 Row = tuple[int, str, str | None, int, RecordedBranch]
 
@@ -81,6 +79,7 @@ class TraceFile:
             raise TraceError(f"{path}: a Parquet file, but no trace: its metadata have no {ABOUT.decode()!r}")
         self.about = read_about(path, about)
         self._check_schema()
+        self._check_sizes(metadata)
 
     def questions(self, *, texts: bool = False) -> Iterator[tuple[int, RecordedQuestion]]:
         """The questions with their numbers; `texts` asks for what the branches wrote, too.
@@ -120,19 +119,13 @@ class TraceFile:
 
     def _group(self, group: int, texts: bool) -> Iterator[tuple[Any, ...]]:
         """The rows of a row group, in the order of the columns."""
-        found = self._file.metadata.row_group(group)
-        columns = [found.column(at) for at in range(found.num_columns)]
-        if not 0 <= found.num_rows <= MOST_ROWS or any(not 0 <= column.num_values <= MOST_VALUES for column in columns):
-            raise TraceError(f"{self._path}: row group {group} has {found.num_rows:,} rows, or too many values in one")
-        if sum(column.total_uncompressed_size for column in columns) > MOST_BYTES:
-            raise TraceError(f"{self._path}: row group {group} unpacks to more than {MOST_BYTES:,} bytes")
         names = [*NEEDED, "text"] if texts else NEEDED
         with self._reading(f"row group {group}"):
             table = self._file.read_row_group(group, columns=names, use_threads=False)
             table.validate(full=True)
             columns = [list(_values(table.column(name))) for name in names]
         if not texts:
-            columns.append([None] * found.num_rows)
+            columns.append([None] * table.num_rows)
         return zip(*columns, strict=True)
 
     def _row(
@@ -168,6 +161,23 @@ class TraceFile:
             kind = self._plain(found.field(field.name).type)
             if kind != self._plain(field.type):
                 raise TraceError(f"{self._path}: column {field.name!r} holds {kind}, not {self._plain(field.type)}")
+
+    def _check_sizes(self, metadata: Any) -> None:
+        """See that what the footer announces is bearable."""
+        values: Counter[str] = Counter()
+        unpacked: Counter[str] = Counter()
+        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+            if not 0 <= group.num_rows <= MOST_ROWS:
+                raise TraceError(f"{self._path}: a row group of {group.num_rows:,} rows; the limit is {MOST_ROWS:,}")
+            for column in map(group.column, range(group.num_columns)):
+                name = column.path_in_schema
+                values[name] += column.num_values
+                unpacked[name] += column.total_uncompressed_size
+        unpacked["text"] = 0  # which is read in parts
+        if max(values.values(), default=0) > MOST_VALUES:
+            raise TraceError(f"{self._path}: more than {MOST_VALUES:,} values in a column")
+        if unpacked.total() > MOST_BYTES:
+            raise TraceError(f"{self._path}: unpacks to more than {MOST_BYTES:,} bytes")
 
     def _plain(self, kind: Any) -> str:
         """The type of a column, whether it is kept as a dictionary or not."""
