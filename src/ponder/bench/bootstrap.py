@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ponder.bench.measure import Rows
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["COSTS", "Bootstrap", "Estimate"]
+__all__ = ["COSTS", "Bootstrap", "Estimate", "known"]
 
 COSTS = {"tokens": 1, "sequential": 2}
 """Money and latency, and where they stand in `Rows.values`."""
@@ -23,6 +24,11 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+
+def known(estimate: Estimate) -> bool:
+    """Whether its interval says anything."""
+    return not math.isnan(estimate.low)
 
 
 class Bootstrap:

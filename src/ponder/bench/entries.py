@@ -73,4 +73,4 @@ def _curve(spec: str, sweep: bool) -> tuple[str, list[Method]]:
 
 def _key(method: Method) -> tuple[Any, ...]:
     """Equal for methods that do the same."""
-    return method.name, *method.settings.items()
+    return type(method.plan), method.name, *method.settings.items()

@@ -57,8 +57,9 @@ def measure(
     entries: Sequence[Entry],
     *,
     orders: int,
-    probe_cost: int,
+    probe_cost: int | None,
     threads: int,
+    interpreted: bool,
     tick: Callable[[], None],
 ) -> tuple[list[Measured], list[Entry], dict[str, str]]:
     """Play every method on every trace; `tick` is called after each.
@@ -77,16 +78,20 @@ def measure(
             raise TraceError(f"{trace.name}: no branch has the right answer to any question; has it reference answers?")
     sizes = Counter(entry.curve for entry in entries)
     left_out: dict[str, str] = {}
-    played: dict[Entry, list[NDArray[np.float64]]] = {}
+    kept: list[Entry] = []
+    played: list[list[NDArray[np.float64]]] = []
     for entry in entries:
+        columns = []
         try:
-            played[entry] = []
             for trace in traces:
-                run = entry.method.play(trace, orders=orders, probe_cost=probe_cost, threads=threads)
-                played[entry].append(np.stack([getattr(run, name).mean(axis=1) for name in MEASURES]))
+                run = entry.method.play(
+                    trace, orders=orders, probe_cost=probe_cost, threads=threads, interpreted=interpreted
+                )
+                columns.append(np.stack([getattr(run, name).mean(axis=1) for name in MEASURES]))
                 tick()
+            kept.append(entry)
+            played.append(columns)
         except StrategyError as error:
-            del played[entry]
             sizes[entry.curve] -= 1
             if not sizes[entry.curve]:
                 raise StrategyError(f"{entry.method.spec}: {error}") from None
@@ -95,12 +100,12 @@ def measure(
         Measured(
             name=trace.name,
             questions=_named(trace),
-            values=np.stack([columns[t] for columns in played.values()], axis=2),
+            values=np.stack([columns[t] for columns in played], axis=2),
             ceilings=np.stack([coverage(trace), majority(trace)], axis=1),
         )
         for t, trace in enumerate(traces)
     ]
-    return measured, list(played), left_out
+    return measured, kept, left_out
 
 
 def _named(trace: Trace) -> tuple[tuple[str, int], ...]:

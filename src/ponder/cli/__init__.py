@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ponder import __version__
+from ponder.cli.compare import compare
 from ponder.cli.completion import completion
 from ponder.cli.demo import demo
 from ponder.cli.doctor import doctor
@@ -40,5 +41,5 @@ def main(context: click.Context) -> None:
         print(context.get_help())
 
 
-for command in (demo, solve, resume, runs, record, import_, replay, models, strategies, doctor, completion):
+for command in (demo, solve, resume, runs, record, import_, replay, compare, models, strategies, doctor, completion):
     main.add_command(command)
