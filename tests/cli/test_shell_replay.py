@@ -43,15 +43,72 @@ def test_compiled_replay_prints_a_table(ponder: Ponder, trace: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--method", "cmd"), "unknown controller 'cmd'; did you mean 'cmc'?"),
+        (("--method", "cmd"), "unknown method 'cmd'; did you mean 'cmc'?"),
         (("--method", "cmc@2"), "effort 2 must lie between 0 and 1"),
+        (("--method", "cmc@0:1:0.3"), "steps of 0.3 from 0 pass 1, the end, which is included"),
         (("--method", "lead", "--orders", "0"), "orders=0 must lie between 1"),
-        (("--method", "self-consistency(n=4)", "--orders", "1"), "opens more branches than were recorded"),
+        (("--method", "lead", "--seed-order", "pcg65"), "unknown seed order 'pcg65'; did you mean 'pcg64'?"),
+        (("--method", "lead", "--budget", "usd=1"), "budget usd=1: a recorded run knows only tokens"),
+        (("--method", "lead", "--probe-cost", "501"), "probe_cost=501 must lie between 0 and the interval, 500"),
+        (("--method", "best-of-n(n=2)"), "these recorded branches have no verifier scores"),
+        (("--method", "single", "--method", "./mine.py"), "cannot load mine.py: No such file or directory"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(ponder: Ponder, trace: str, arguments: tuple[str, ...], words: str) -> None:
     done = ponder("replay", trace, "--interpreted", *arguments)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert done.stdout == ""
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_method_that_goes_wrong_is_a_failed_run(ponder: Ponder, trace: str) -> None:
+    done = ponder("replay", trace, "--interpreted", "--method", "self-consistency(n=4)", "--orders", "1")
+    assert done.returncode == 1
+    assert "opens more branches than were recorded" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+OWN = """
+from ponder.core.controller import TO_END, controller
+
+@controller()
+def mine(view, plan, k: int = 1, text: bool = False):
+    plan.open[0] = k
+    for b in range(k):
+        plan.run[b] = TO_END
+    yield
+    if text:
+        plan.answer[0] = int("0")
+"""
+
+
+def test_a_sweep_over_a_file_of_ones_own(ponder: Ponder, trace: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    arguments = ("--orders", "6", "--seed-order", "pcg64", "--interpreted", "--json")
+    done = ponder("replay", trace, "--method", f"{file}(k=1:3:1)", "--method", "self-consistency(n=3)", *arguments)
+    assert done.returncode == 0, done.stderr
+    *own, last, shipped = json.loads(done.stdout)["results"]
+    assert [row["settings"]["k"] for row in (*own, last)] == [1, 2, 3]
+    assert {row["branches_per_question"] for row in own} == {1.0, 2.0}
+    assert last["tokens_per_question"] == shipped["tokens_per_question"] == 1990
+
+
+def test_what_numba_cannot_compile_is_said_once(ponder: Ponder, trace: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    done = ponder("replay", trace, "--method", f"{file}(k=1:3:1,text=true)", "--orders", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert f"{file}, line 11: Numba cannot compile" in done.stderr
+
+
+def test_a_budget_holds_for_every_episode(ponder: Ponder, trace: str) -> None:
+    arguments = ("--interpreted", "--orders", "6", "--json", "--budget", "tokens=1500")
+    done = ponder(
+        "replay", trace, "--method", "lead(n=3,m=3)", "--method", "strategy:self-consistency(n=3)", *arguments
+    )
+    assert done.returncode == 0, done.stderr
+    for row in json.loads(done.stdout)["results"]:
+        assert 0 < row["tokens_per_question"] <= 1500

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from worlds import SHIPPED, branch, questions, renamed, trace
+from worlds import BRANCHES, SHIPPED, branch, questions, renamed, trace
 
 from ponder.core.controller import TO_END, ControllerPlan, Plan, View, parse_controller
 from ponder.core.errors import InvalidOption, StrategyError
 from ponder.core.plane import decide
+from ponder.replay.conditions import python_orders
 from ponder.replay.environment import begin, carry_out, play
 from ponder.replay.evaluate import replay
-from ponder.replay.rooms import furnish, python_orders, tables
+from ponder.replay.rooms import furnish, tables
 from ponder.replay.trace import Trace
 
 
@@ -48,14 +49,14 @@ def test_what_was_not_paid_for_changes_no_action(plan: ControllerPlan, recorded:
     """After any number of rounds, replace all that lies ahead: the controller has done the same so far."""
     actions, *_ = watched(trace(*recorded), plan)
     seen = furnish(trace(*recorded), lists=True)
-    data = tables(trace(*recorded), python_orders(64, 1), 0, lists=True)
-    begin(*seen, 64)
+    data = tables(trace(*recorded), python_orders(BRANCHES, 1), 0, lists=True)
+    begin(*seen, BRANCHES)
     program = plan.controller.program(seen.view, seen.plan, *plan.arguments)
     rounds = len(actions) // 2
     for _ in range(rounds):
         next(program)
         carry_out(*seen, data, 0, 0)
-    order = [int(i) for i in python_orders(64, 1)[0]]
+    order = [int(i) for i in python_orders(BRANCHES, 1)[0]]
     future = list(recorded)
     for b, i in enumerate(order):
         if not seen.view.finished[b]:
@@ -70,9 +71,9 @@ def test_what_was_not_paid_for_changes_no_action(plan: ControllerPlan, recorded:
 def test_the_cost_is_the_sum_of_what_was_advanced(plan: ControllerPlan, recorded: list[Any]) -> None:
     whole = trace(*recorded)
     view, plans, books = furnish(whole, lists=True)
-    data = tables(whole, python_orders(64, 1), 0, lists=True)
+    data = tables(whole, python_orders(BRANCHES, 1), 0, lists=True)
     assert play(plan.controller.program, plan.arguments, view, plans, books, data, 0, 0) == 0
-    for b, i in enumerate(python_orders(64, 1)[0]):
+    for b, i in enumerate(python_orders(BRANCHES, 1)[0]):
         one = recorded[i]
         if b >= view.n_opened[0]:
             assert books.cost[b] == 0

@@ -13,7 +13,7 @@ import ponder.controllers
 from ponder.core.controller import ControllerPlan, registered_controllers
 from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace, build
 
-__all__ = ["AIME", "SHIPPED", "branch", "needs_recorded", "questions", "renamed", "trace"]
+__all__ = ["AIME", "BRANCHES", "SHIPPED", "branch", "needs_recorded", "questions", "renamed", "trace"]
 
 AIME = Path(__file__).parents[3] / "shared/data/replay"
 needs_recorded = pytest.mark.skipif(not AIME.is_dir(), reason=f"the recorded traces are not at {AIME}")
@@ -49,8 +49,11 @@ def _branches(draw: st.DrawFn) -> RecordedBranch:
     return branch(probes, length, draw(st.sampled_from(["A", "B", "C", None])))
 
 
-questions = st.lists(_branches(), min_size=64, max_size=64)
-"""The branches of one question; as many as the most generous method opens."""
+BRANCHES = 128
+"""As many as the most generous method opens."""
+
+questions = st.lists(_branches(), min_size=BRANCHES, max_size=BRANCHES)
+"""The branches of one question."""
 
 
 def renamed(branches: list[RecordedBranch], name: Callable[[Any], Any]) -> list[RecordedBranch]:

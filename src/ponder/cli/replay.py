@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import click
 from ponder.cli.options import examples, json_option
 
 if TYPE_CHECKING:
-    from ponder.core.controller import ControllerPlan
+    from ponder.replay.methods import Method
+    from ponder.replay.replayed import Replayed
     from ponder.replay.trace import Trace
 
 __all__ = ["replay"]
@@ -21,84 +23,94 @@ __all__ = ["replay"]
     epilog=examples(
         "ponder replay M.aime24.json.zst --method cmc@0.5 --method esc",
         "ponder replay *.json.zst --method 'lead(m=3)' --orders 10 --json",
+        "ponder replay M.aime24.json.zst --method cmc@0:1:0.05 --method './mine.py(k=3)' --threads 0",
     )
 )
 @click.argument("traces", metavar="TRACE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--method",
-    "methods",
+    "specs",
     metavar="SPEC",
     multiple=True,
     required=True,
-    help="A controller: NAME, NAME@EFFORT or NAME(KEY=VALUE,...); may be given several times.",
+    help="NAME, NAME@EFFORT or NAME(KEY=VALUE,...), see above; may be given several times.",
 )
 @click.option("--orders", default=100, show_default=True, help="In how many orders the branches are opened.")
 @click.option(
     "--seed-order",
-    type=click.Choice(["python"]),
     default="python",
     show_default=True,
-    help="python: random.Random(seed).shuffle for seeds 0, 1, ..., as published.",
+    metavar="python|pcg64",
+    help="python: random.Random(seed).shuffle for seeds 0, 1, ..., as published; pcg64: NumPy's, faster.",
 )
-@click.option("--probe-cost", default=0, show_default=True, help="Tokens charged for a probe.")
+@click.option("--probe-cost", type=int, help="Tokens charged for a probe.  [default: as measured, else 0]")
+@click.option("--budget", metavar="tokens=N", help="A limit for every episode, as it would hold live.")
 @click.option("--threads", default=1, show_default=True, help="Cores to use; 0 for all.")
 @click.option("--interpreted", is_flag=True, help="Run the controllers as plain Python, which needs no compiling.")
 @json_option
 def replay(
     traces: tuple[Path, ...],
-    methods: tuple[str, ...],
+    specs: tuple[str, ...],
     orders: int,
     seed_order: str,
-    probe_cost: int,
+    probe_cost: int | None,
+    budget: str | None,
     threads: int,
     interpreted: bool,
     as_json: bool,
 ) -> None:
     """How methods would have done on recorded traces, without a model.
 
-    A TRACE is a JSON file as AutoTTS publishes them, plain or packed (.gz, .zst). Every method plays every question
-    once for each order.
-    """
-    import ponder.controllers  # noqa: F401 - registers them
-    from ponder.core.controller import parse_controller
-    from ponder.replay.evaluate import replay as play
-    from ponder.replay.importers.autotts import read_autotts
+    A TRACE is a file of recorded branches: Ponder's own (.parquet), or JSON as AutoTTS publishes it, plain or packed
+    (.gz, .zst). Every method plays every question once for each order.
 
-    plans = [parse_controller(spec) for spec in methods]
-    rows = []
-    for file in traces:
-        trace = read_autotts(file)
-        for spec, plan in zip(methods, plans, strict=True):
-            played = play(
-                trace,
-                plan.controller.program,
-                plan.arguments,
-                orders=orders,
-                probe_cost=probe_cost,
-                interpreted=interpreted,
-                threads=threads,
-            )
-            rows.append(_row(trace, spec, plan, played, orders, seed_order))
+    A method is a controller (cmc, esc, ...), a strategy that needs no more than was recorded (single,
+    strategy:adaptive-consistency), or a Python file of your own with a @controller (./mine.py, ./mine.py:NAME). Such a
+    file is a program like any other: it runs with your rights. A number may be START:STOP:STEP, both ends included.
+    """
+    import ponder.controllers
+    import ponder.strategies  # noqa: F401 - both register theirs
+    from ponder.core.budget import Budget
+    from ponder.replay.load import load_trace
+    from ponder.replay.methods import methods
+
+    chosen = [method for spec in specs for method in methods(spec)]
+    limit = Budget.parse(budget) if budget else None
+    how = {
+        "orders": orders,
+        "seed_order": seed_order,
+        "probe_cost": probe_cost,
+        "budget": limit,
+        "threads": threads,
+        "interpreted": interpreted,
+    }
+    rows = list(_rows(map(load_trace, traces), chosen, how))
     if as_json:
         print(json.dumps({"results": rows}, indent=1))
     else:
         _print(rows)
 
 
-def _row(trace: Trace, spec: str, plan: ControllerPlan, played: Any, orders: int, seed_order: str) -> dict[str, Any]:
+def _rows(traces: Iterator[Trace], methods: list[Method], how: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for trace in traces:
+        for method in methods:
+            yield _row(trace, method, method.play(trace, **how), how)
+
+
+def _row(trace: Trace, method: Method, played: Replayed, how: dict[str, Any]) -> dict[str, Any]:
     error = played.standard_error
     return {
         "trace": trace.name,
-        "method": spec,
-        "settings": dict(plan.values),
+        "method": method.spec,
+        "settings": dict(method.settings),
         "accuracy_pct": round(100 * played.accuracy, 2),
         "standard_error_pct": None if error is None else round(100 * error, 2),
         "tokens_per_question": int(played.tokens.mean()),
         "sequential_tokens_per_question": int(played.sequential.mean()),
         "branches_per_question": round(float(played.opened.mean()), 2),
         "questions": len(trace.questions),
-        "orders": orders,
-        "seed_order": seed_order,
+        "orders": how["orders"],
+        "seed_order": how["seed_order"],
     }
 
 
@@ -118,4 +130,5 @@ def _print(rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     print_table(heads, lines)
-    print(f"per question, over {rows[0]['questions']} questions × {rows[0]['orders']} orders; ± over questions")
+    questions = " or ".join(map(str, sorted({row["questions"] for row in rows})))
+    print(f"per question, over {questions} questions × {rows[0]['orders']} orders; ± over questions")

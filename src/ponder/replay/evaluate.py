@@ -3,56 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
+from ponder.core.budget import Budget
 from ponder.core.controller import Program
-from ponder.core.errors import InvalidOption, StrategyError
-from ponder.core.plane import MISTAKES
-from ponder.replay.compiled import compiled, compiled_play_all
-from ponder.replay.environment import Outcomes, begin, carry_out, play_all
-from ponder.replay.rooms import furnish, outcomes, python_orders, tables
+from ponder.core.errors import PonderWarning, StrategyError
+from ponder.replay.conditions import check_cost, orders_of, tokens_of
+from ponder.replay.environment import Outcomes
+from ponder.replay.episodes import Episodes, Part
+from ponder.replay.foreign import Uncompilable
+from ponder.replay.replayed import Replayed
+from ponder.replay.rooms import outcomes
 from ponder.replay.trace import Trace
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+__all__ = ["Replayed", "replay"]
 
-__all__ = ["MOST_ORDERS", "Replayed", "replay"]
+TRIAL = 4
+"""Questions on which a person's program is tried as plain Python, under one order, before it is compiled."""
 
-MOST_ORDERS = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """Q questions under O orders: per episode whether the answer was right, and what it cost in tokens."""
-
-    correct: NDArray[np.bool_]
-    """[Q, O]"""
-    answers: NDArray[np.int32]
-    """[Q, O] Ids of the trace, -1 for none."""
-    tokens: NDArray[np.int64]
-    """[Q, O] Over all branches, the pruned ones included."""
-    sequential: NDArray[np.int64]
-    """[Q, O] On the longest dependent chain."""
-    opened: NDArray[np.int64]
-    """[Q, O] Branches."""
-
-    @property
-    def accuracy(self) -> float:
-        """The share of episodes with the right answer."""
-        return float(self.correct.mean())
-
-    @property
-    def standard_error(self) -> float | None:
-        """Of the accuracy, over questions; None for a single one."""
-        questions = len(self.correct)
-        if questions < 2:
-            return None
-        return float(self.correct.mean(axis=1).std(ddof=1) / questions**0.5)
+PART = 2000
+"""Episodes after which a player listens to Ctrl-C."""
 
 
 def replay(
@@ -61,47 +35,83 @@ def replay(
     options: Sequence[Any] = (),
     *,
     orders: int = 100,
+    seed_order: str = "python",
     probe_cost: int = 0,
+    budget: Budget | None = None,
     interpreted: bool = False,
     threads: int = 1,
 ) -> Replayed:
     """Play `program` with these options on every question of a trace, under so many orders of its branches.
 
-    The orders are those of `python_orders`. `probe_cost` is in tokens a probe.
+    The orders are those of `ponder.replay.conditions`, `probe_cost` is in tokens a probe, `budget` holds for each
+    episode; `threads` may be 0, for all cores. What Numba cannot compile runs as plain Python, with a `PonderWarning`.
 
     Raises:
-        InvalidOption: no orders, or too many.
+        InvalidOption: no orders, or too many; a probe that costs more than an interval; a budget not of tokens.
         StrategyError: the controller does what cannot be done; the text names the line.
     """
-    if not 1 <= orders <= MOST_ORDERS:
-        raise InvalidOption(f"orders={orders} must lie between 1 and {MOST_ORDERS:,}")
-    if not 0 <= probe_cost <= trace.interval:
-        raise InvalidOption(f"probe_cost={probe_cost} must lie between 0 and the interval, {trace.interval}")
-    shuffled = python_orders(trace.branches, orders)
-    data = tables(trace, shuffled, probe_cost, lists=interpreted)
+    episodes = Episodes(
+        trace,
+        program,
+        tuple(options),
+        orders_of(seed_order, trace.branches, orders),
+        check_cost(trace, probe_cost),
+        tokens_of(budget),
+    )
     results = outcomes(len(trace.questions) * orders)
-    run = play_all if interpreted else compiled_play_all()
-    body = program if interpreted else compiled(program)
-
-    def part(questions: tuple[int, int]) -> tuple[int, int, int]:
-        room = furnish(trace, lists=interpreted)
-        found: tuple[int, int, int] = run(body, tuple(options), *room, data, results, questions, orders)
-        return found
-
-    for mistake, question, order in _in_parts(part, len(trace.questions), threads):
-        if mistake:
-            raise StrategyError(_explained(trace, program, options, shuffled, question, order, MISTAKES[mistake]))
+    part = episodes.plainly() if interpreted else _compiled(episodes)
+    _play(episodes, part, results, threads)
     return _shaped(results, len(trace.questions), orders)
 
 
-def _in_parts(part: Any, questions: int, threads: int) -> list[tuple[int, int, int]]:
-    threads = min(threads or os.cpu_count() or 1, questions)
-    if threads == 1:
-        return [part((0, questions))]
-    part((0, 0))  # compile before, once
-    edges = [questions * i // (4 * threads) for i in range(4 * threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(part, pairwise(edges)))
+def _compiled(episodes: Episodes) -> Part:
+    """Compiled if Numba can, and if it comes to the same on a trial; else as plain Python, with a warning."""
+    import numpy as np
+
+    if episodes.trusted:
+        return episodes.compiled()
+    trial = replace(episodes, orders=episodes.orders[:1])
+    questions = min(TRIAL, len(episodes.trace.questions))
+    expected: Any
+    obtained: Any
+    expected, obtained = outcomes(questions), outcomes(questions)
+    _play(trial, trial.plainly(), expected, 1, questions)
+    try:
+        trial.compiled()((0, questions), obtained)
+        if all(map(np.array_equal, expected, obtained)):
+            return episodes.compiled()
+        reason = f"{episodes.program.__code__.co_filename}: comes to other figures when it is compiled"
+    except Uncompilable as found:
+        reason = str(found)
+    warnings.warn(f"{reason}; it is played as plain Python, which is slow", PonderWarning, stacklevel=3)
+    return episodes.plainly()
+
+
+def _play(episodes: Episodes, part: Part, results: Outcomes, threads: int, questions: int | None = None) -> None:
+    """All questions, or the first few, into `results`.
+
+    Raises:
+        StrategyError: the first mistake, explained.
+    """
+    last = questions or len(episodes.trace.questions)
+    step = max(1, PART // len(episodes.orders))
+    edges = [(first, min(first + step, last)) for first in range(0, last, step)]
+    for mistake, question, order in _in_parts(part, edges, results, threads or os.cpu_count() or 1):
+        if mistake:
+            raise StrategyError(episodes.explained(mistake, question, order))
+
+
+def _in_parts(
+    part: Part, edges: list[tuple[int, int]], results: Outcomes, threads: int
+) -> Iterator[tuple[int, int, int]]:
+    if min(threads, len(edges)) == 1:
+        yield from (part(questions, results) for questions in edges)
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from pool.map(lambda questions: part(questions, results), edges)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _shaped(results: Outcomes, questions: int, orders: int) -> Replayed:
@@ -115,29 +125,3 @@ def _shaped(results: Outcomes, questions: int, orders: int) -> Replayed:
         sequential=square(results.sequential),
         opened=square(results.opened),
     )
-
-
-def _explained(
-    trace: Trace,
-    program: Program,
-    options: Sequence[Any],
-    orders: NDArray[np.int32],
-    question: int,
-    order: int,
-    mistake: str,
-) -> str:
-    """Where in its source the controller stands when it makes this mistake: the episode again, interpreted."""
-    view, plan, books = furnish(trace, lists=True)
-    data = tables(trace, orders, 0, lists=True)
-    begin(view, plan, books, trace.branches)
-    steps: Any = program(view, plan, *options)
-    line = program.__code__.co_firstlineno
-    for _ in steps:
-        line = steps.gi_frame.f_lineno
-        books.lowest[0] = 0  # look at every branch
-        found = carry_out(view, plan, books, data, question * trace.branches, order * trace.branches)
-        if found:
-            mistake = MISTAKES[found]
-            break
-    place = program.__code__.co_filename
-    return f"{place}, line {line}: the controller {mistake} (question {question}, order {order})"

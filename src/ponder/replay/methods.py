@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ponder.core.controller import ControllerPlan, parse_controller
-from ponder.replay.evaluate import Replayed, replay
+from ponder.core.budget import Budget
+from ponder.core.controller import Controller, ControllerPlan, registered_controllers
+from ponder.core.errors import UnknownName, UsageError
+from ponder.core.loading import load_methods
+from ponder.core.registry import Plan, Strategy, registered
+from ponder.core.specs import read_spec
+from ponder.replay.driven import drive_all
+from ponder.replay.evaluate import replay
+from ponder.replay.replayed import Replayed
 from ponder.replay.sweeps import expand
 from ponder.replay.trace import Trace
 
 __all__ = ["Method", "methods"]
 
+_FILE = re.compile(r"(?P<file>.*\.py)(?::(?P<name>[^:/]+))?")
+
+STRATEGY = "strategy:"
+"""Before the name of a strategy, where a controller has the same name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A controller with all its options set; `spec` is how it was asked for."""
+    """A controller, or an ordinary strategy, with all its options set; `spec` is how it was asked for."""
 
     spec: str
-    plan: ControllerPlan
+    plan: ControllerPlan | Plan
 
     @property
     def name(self) -> str:
         """Without settings."""
-        return self.plan.controller.name
+        return self.plan.controller.name if isinstance(self.plan, ControllerPlan) else self.plan.strategy.name
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -32,25 +46,78 @@ class Method:
         return self.plan.values
 
     def play(
-        self, trace: Trace, *, orders: int = 100, probe_cost: int = 0, threads: int = 1, interpreted: bool = False
+        self,
+        trace: Trace,
+        *,
+        orders: int = 100,
+        seed_order: str = "python",
+        probe_cost: int | None = None,
+        budget: Budget | None = None,
+        threads: int = 1,
+        interpreted: bool = False,
     ) -> Replayed:
-        """On every question of the trace, under so many orders of its branches; see `ponder.replay.evaluate.replay`."""
+        """On every question of the trace, under so many orders of its branches.
+
+        A `probe_cost` of None is the measured one, 0 where the trace has none. Strategies run as plain Python in one
+        thread. For the rest see `ponder.replay.evaluate.replay` and `ponder.replay.driven.drive_all`.
+        """
+        cost = _measured(trace) if probe_cost is None else probe_cost
+        if isinstance(self.plan, Plan):
+            return drive_all(trace, self.plan, orders=orders, seed_order=seed_order, probe_cost=cost, budget=budget)
         return replay(
             trace,
             self.plan.controller.program,
             self.plan.arguments,
             orders=orders,
-            probe_cost=probe_cost,
+            seed_order=seed_order,
+            probe_cost=cost,
+            budget=budget,
             threads=threads,
             interpreted=interpreted,
         )
 
 
 def methods(spec: str) -> list[Method]:
-    """The methods that one spec names: ``cmc@0.5``, or several, ``cmc@0:1:0.05``.
+    """The methods that one spec names.
+
+    ``cmc@0.5`` is a controller; ``single``, or ``strategy:esc`` where a controller has the name, a strategy;
+    ``./mine.py@0.5`` the only method that a file defines, ``./mine.py:name@0.5`` one of several. ``cmc@0:1:0.05`` are
+    21 settings. A file is its author's own program: it runs with the rights of whoever names it.
 
     Raises:
-        UnknownName: no such controller or option; the text offers the nearest name.
+        UnknownName: no such method or option; the text offers the nearest name.
         InvalidOption: the spec, an option or the effort is malformed or out of bounds.
+        UsageError: a file cannot be loaded, or defines no method, or several.
     """
-    return [Method(one, parse_controller(one)) for one in expand(spec)]
+    return [_method(one) for one in expand(spec)]
+
+
+def _measured(trace: Trace) -> int:
+    """Tokens that a probe cost on average when the trace was recorded, 0 if nobody counted."""
+    costs = trace.probe_costs
+    return 0 if costs is None else min(round(float(costs.mean())), trace.interval)
+
+
+def _method(spec: str) -> Method:
+    read = read_spec("method", spec)
+    found = _found(read.name)
+    return Method(spec, found.plan(read.effort, **read.values(found.options)))
+
+
+def _found(name: str) -> Controller | Strategy:
+    if match := _FILE.fullmatch(name):
+        return _in_file(match["file"], match["name"])
+    strategies = {STRATEGY + name: found for name, found in registered().items()}
+    known: dict[str, Controller | Strategy] = {**registered(), **registered_controllers(), **strategies}
+    if name not in known:
+        raise UnknownName("method", name, known)
+    return known[name]
+
+
+def _in_file(file: str, name: str | None) -> Controller | Strategy:
+    defined = load_methods(Path(file))
+    if name and name not in defined:
+        raise UnknownName(f"method in {file}", name, defined)
+    if not name and len(defined) > 1:
+        raise UsageError(f"{file} defines several methods; write {file}:NAME, with one of {', '.join(defined)}")
+    return defined[name] if name else next(iter(defined.values()))

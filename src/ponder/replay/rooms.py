@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MOST_BRANCHES", "Room", "furnish", "outcomes", "python_orders", "tables"]
+__all__ = ["MOST_BRANCHES", "Room", "furnish", "outcomes", "tables"]
 
 
 MOST_BRANCHES = 4096
@@ -30,21 +29,6 @@ class Room(NamedTuple):
     view: View
     plan: Plan
     books: Books
-
-
-@cache
-def python_orders(branches: int, orders: int) -> NDArray[np.int32]:
-    """[orders, branches] ``random.Random(seed).shuffle`` of all branches for seeds 0 to orders - 1, as published."""
-    import numpy as np
-
-    rows = []
-    for seed in range(orders):
-        row = list(range(branches))
-        random.Random(seed).shuffle(row)
-        rows.append(row)
-    made = np.array(rows, np.int32).reshape(orders, branches)
-    made.flags.writeable = False
-    return made
 
 
 def tables(trace: Trace, orders: NDArray[np.int32], probe_cost: int, *, lists: bool, budget: int = 0) -> Tables:
@@ -101,11 +85,11 @@ def furnish(trace: Trace, *, lists: bool) -> Room:
 
 
 def outcomes(episodes: int) -> Outcomes:
-    """Room for the results of so many episodes."""
+    """Room for the results of so many episodes; `opened` is -1 until one has been played."""
     import numpy as np
 
     kinds: Sequence[type] = (np.int8, np.int32, np.int64, np.int64, np.int64, np.int64)
-    return Outcomes(*(np.zeros(episodes, kind) for kind in kinds))
+    return Outcomes(*(np.zeros(episodes, kind) for kind in kinds))._replace(opened=np.full(episodes, -1, np.int64))
 
 
 def _list(size: int) -> list[int]:
