@@ -1,13 +1,12 @@
-"""Pareto fronts, what an accuracy costs, and the ceilings."""
+"""Pareto fronts and ceilings."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.bench.frontier import coverage, majority, on_front, tokens_to_reach
+from ponder.bench.frontier import coverage, majority, on_front
 from ponder.replay.trace import RecordedBranch, RecordedQuestion, build
 
 points = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 6)), min_size=1, max_size=12)
@@ -35,30 +34,6 @@ def test_members_are_not_dominated_and_all_others_are(cloud: list[tuple[int, int
 def test_many_draws_at_once_are_each_their_own(draws: list[list[tuple[int, int]]]) -> None:
     cost, accuracy = np.moveaxis(np.array(draws, float), -1, 0)
     assert (on_front(cost, accuracy) == [on_front(*row) for row in zip(cost, accuracy, strict=True)]).all()
-
-
-def reach(target: float, *sweep: tuple[float, float]) -> float:
-    tokens, accuracy = np.array(sweep).T
-    return float(tokens_to_reach(np.array([target]), tokens[None], accuracy[None])[0])
-
-
-def test_between_two_settings_the_cost_is_that_of_tossing_a_coin() -> None:
-    sweep = ((100.0, 0.4), (200.0, 0.5), (400.0, 0.9))
-    assert reach(0.4, *sweep) == 100
-    assert reach(0.45, *sweep) == pytest.approx(150)
-    assert reach(0.5, *sweep) == pytest.approx(200)
-    assert reach(0.6, *sweep) == pytest.approx(250)
-    assert reach(0.1, *sweep) == 100
-    assert reach(0.91, *sweep) == np.inf
-
-
-def test_a_setting_that_costs_more_and_gives_less_is_passed_over() -> None:
-    assert reach(0.6, (300.0, 0.3), (100.0, 0.4), (200.0, 0.2), (500.0, 0.8)) == pytest.approx(300)
-
-
-@given(points, st.floats(0, 6))
-def test_more_accuracy_never_costs_less(cloud: list[tuple[int, int]], target: float) -> None:
-    assert reach(target, *cloud) <= reach(target + 0.5, *cloud)
 
 
 def finals(*answers: str | None, reference: str | None = "A") -> RecordedQuestion:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from ponder.bench.stats import LEVEL, flip_test, holm, interval, resamples, tail
+from ponder.bench.stats import LEVEL, flip_test, holm, interval, resamples, t_test, tail
 
 QUESTIONS = 30
 
@@ -86,9 +86,24 @@ def test_the_flip_test_counts_sign_patterns(differences: list[int]) -> None:
         assert p == pytest.approx(exact, rel=0.4)
 
 
+def test_of_several_measures_the_worst_counts() -> None:
+    sure, unsure = np.ones((10, 1)), np.array([[1.0]] * 6 + [[-1.0]] * 4)
+    assert flip_test(sure, unsure) == pytest.approx(flip_test(unsure), rel=0.2)
+    assert flip_test(sure, -sure) == [1.0]
+
+
+def test_the_t_test_is_students_for_a_mean() -> None:
+    sample = np.random.default_rng(6).normal(0.3, 1, QUESTIONS)
+    drawn = resamples((QUESTIONS,)) @ sample / QUESTIONS
+    assert t_test(sample.mean(), drawn, (QUESTIONS,)) == pytest.approx(reference.ttest_1samp(sample, 0).pvalue, rel=0.1)
+    assert t_test(0.5, np.full(100, 0.5), (QUESTIONS,)) == 1
+    assert t_test(0.5, np.arange(10.0), (1, 1)) == 1
+
+
 def test_a_small_p_gets_more_patterns() -> None:
     p = flip_test(np.stack([np.ones(15), [1.0] * 3 + [0.0] * 12], axis=1))
-    assert p == pytest.approx([2**-15, 2**-3], rel=0.3)
+    assert 2**-17 < p[0] < 2**-13
+    assert p[1] == pytest.approx(2**-3, rel=0.3)
 
 
 def test_without_a_difference_p_is_uniform() -> None:

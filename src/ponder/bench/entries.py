@@ -39,12 +39,12 @@ def entries(specs: Sequence[str], branches: int, *, sweep: bool = False) -> list
     """
     asked = dict(_curve(spec, sweep) for spec in specs)
     cheap = list(baselines(branches))
-    known = {_key(one): one for _, one in cheap}
+    known = {_key(one) for _, one in cheap}
     singles = {_key(found[0]) for found in asked.values() if len(found) == 1}
     chosen = [
         Entry(one, curve, asked=True, cheap=False)
         for curve, found in asked.items()
-        for one in {_key(one): one for one in reversed(found)}.values()
+        for one in found
         if len(found) > 1 or _key(one) not in known
     ]
     return [*chosen, *(Entry(one, curve, asked=_key(one) in singles, cheap=True) for curve, one in cheap)]
@@ -62,13 +62,17 @@ def baselines(branches: int) -> Iterator[tuple[str, Method]]:
 
 
 def _curve(spec: str, sweep: bool) -> tuple[str, list[Method]]:
+    """What a spec is called in a comparison, and its settings; of those that come to the same the first."""
     found = methods(spec)
     if sweep and len(found) == 1:
         parts = read_spec("method", spec)
         inner = ",".join(f"{key}={text}" for key, text in parts.texts)
         spec = f"{parts.name}@{SWEEP}" + (f"({inner})" if inner else "")
         found = methods(spec)
-    return spec, found
+    distinct: dict[tuple[Any, ...], Method] = {}
+    for one in found:
+        distinct.setdefault(_key(one), one)
+    return spec, list(distinct.values())
 
 
 def _key(method: Method) -> tuple[Any, ...]:
