@@ -12,13 +12,14 @@ from typing import Any, ParamSpec, TypeVar
 
 import anyio.to_thread
 
+import ponder.controllers
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.answer import Answer
 from ponder.core.backend import Backend, Prepares, Price
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError
 from ponder.core.problem import Message, Problem
-from ponder.core.registry import Plan, parse_spec, registered
+from ponder.core.registry import Plan, parse_spec, runnable
 from ponder.core.settings import Settings
 from ponder.core.verifier import Verifier
 from ponder.engine.calls import Watch
@@ -86,9 +87,10 @@ async def asolve(
 ) -> Answer:
     """Answer a question by spending more computation on it.
 
-    `strategy` is a spec such as ``"adaptive-consistency@0.5"``; `model` a spec such as ``"local/qwen2.5-coder-1.5b"``
-    (the default), ``"openai/gpt-4o-mini"`` or ``"qwen3@http://localhost:8000/v1"``, or a backend that is open already;
-    `budget` is ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. An answer whose confidence is under `abstain_below` is
+    `strategy` is a spec such as ``"adaptive-consistency@0.5"``, or that of a controller, ``"cmc@0.5"``; `model` a spec
+    such as ``"local/qwen2.5-coder-1.5b"`` (the default), ``"openai/gpt-4o-mini"`` or
+    ``"qwen3@http://localhost:8000/v1"``, or a backend that is open already; `budget` is
+    ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. An answer whose confidence is under `abstain_below` is
     withheld. With a `store` the run is journalled and can be resumed after a crash. `watch` and `on_start` are those
     of `execute`.
 
@@ -233,10 +235,11 @@ def check_fits(plan: Plan, backend: Backend, verifier: Verifier | None) -> None:
     missing = needs - backend.capabilities
     if missing:
         names = ", ".join(sorted(capability.value for capability in missing))
+        known = runnable()
         fitting = [
             name
-            for name in ("self-consistency", "adaptive-consistency", "single", *registered())
-            if name in registered() and not registered()[name].plan().needs - backend.capabilities
+            for name in ("self-consistency", "adaptive-consistency", "single", *known)
+            if name in known and not known[name].plan().needs - backend.capabilities
         ]
         would = f"; {fitting[0]} would work" if fitting else ""
         raise MissingCapability(f"{plan.spec} needs {names}, which {backend.name} cannot do{would}")

@@ -1,4 +1,4 @@
-"""Strategies from a person's own Python file."""
+"""Strategies and controllers from a person's own Python file."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from pathlib import Path
 
 from ponder.core.errors import UsageError
 from ponder.core.loading import run_file
-from ponder.core.registry import registered
+from ponder.core.registry import runnable
 
 __all__ = ["load_strategies"]
 
 
 def load_strategies(files: Iterable[Path]) -> None:
-    """Register the shipped strategies, then run each of `files`, which may register more.
+    """Register the shipped strategies and controllers, then run each of `files`, which may register more.
 
     Raises:
         UsageError: a file cannot be read, raises, or registers nothing.
     """
+    import ponder.controllers
     import ponder.strategies  # noqa: F401 - registers them
 
     for file in files:
-        before = registered()
+        before = runnable()
         run_file(file)
-        if registered() == before:
+        if runnable() == before:
             raise UsageError(f"{file} registers no strategy; decorate a function in it with @ponder.strategy()")

@@ -24,10 +24,11 @@ Decorator = Callable[[Command], Command]
 
 
 def _strategies(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    import ponder.controllers
     import ponder.strategies  # noqa: F401 - registers them
-    from ponder.core.registry import registered
+    from ponder.core.registry import runnable
 
-    return [CompletionItem(name, help=known.summary) for name, known in registered().items() if name.startswith(typed)]
+    return [CompletionItem(name, help=known.summary) for name, known in runnable().items() if name.startswith(typed)]
 
 
 def _models(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:

@@ -16,6 +16,9 @@ __all__ = ["strategies"]
 
 EFFORTS = (0.0, 0.5, 1.0)
 
+MOST = 5
+"""Options of one strategy in the list of all."""
+
 
 @click.command(
     epilog=examples(
@@ -26,19 +29,19 @@ EFFORTS = (0.0, 0.5, 1.0)
 @click.argument("name", required=False)
 @load_option
 def strategies(name: str | None, load: tuple[Path, ...]) -> None:
-    """List the strategies, or explain one.
+    """List the strategies and the controllers, or explain one.
 
     With a NAME: its options and their bounds, and what an effort sets them to.
     """
     from ponder.cli.loading import load_strategies
     from ponder.cli.tables import print_table
     from ponder.core.errors import UnknownName
-    from ponder.core.registry import registered
+    from ponder.core.registry import runnable
 
     load_strategies(load)
-    known = registered()
+    known = runnable()
     if name is None:
-        rows = [(f"{one.name}({_defaults(one)})" if one.options else one.name, one.summary) for one in known.values()]
+        rows = [(one.name + _defaults(one), one.summary) for one in known.values()]
         print_table(("STRATEGY", "WHAT IT DOES"), rows)
     elif name in known:
         _explain(known[name])
@@ -47,7 +50,10 @@ def strategies(name: str | None, load: tuple[Path, ...]) -> None:
 
 
 def _defaults(strategy: Strategy) -> str:
-    return ", ".join(f"{name}={default}" for name, (_, default) in strategy.options.items())
+    """The options as far as a line has room for them."""
+    options = [f"{name}={default}" for name, (_, default) in strategy.options.items()]
+    more = ["..."] if len(options) > MOST else []
+    return f"({', '.join(options[:MOST] + more)})" if options else ""
 
 
 def _explain(strategy: Strategy) -> None:

@@ -11,7 +11,9 @@ __all__ = ["adaptive_consistency"]
 
 
 @controller(
-    "adaptive-consistency", effort=lambda effort: {"n": 4 + round(60 * effort), "threshold": 0.80 + 0.18 * effort}
+    "adaptive-consistency",
+    effort=lambda effort: {"n": 4 + round(60 * effort), "threshold": 0.80 + 0.18 * effort},
+    needs=(),
 )
 def adaptive_consistency(view: View, plan: Plan, n: Count = 40, threshold: Share = 0.95) -> Iterator[None]:
     """One branch after another until the leading answer is surely the mode (Aggarwal et al. 2023, arXiv 2305.11860)."""

@@ -10,7 +10,7 @@ from ponder.core.options import Count
 __all__ = ["esc"]
 
 
-@controller("esc", effort=lambda effort: {"n": 5 * (1 + round(11 * effort)), "window": 5})
+@controller("esc", effort=lambda effort: {"n": 5 * (1 + round(11 * effort)), "window": 5}, needs=())
 def esc(view: View, plan: Plan, n: Count = 40, window: Count = 5) -> Iterator[None]:
     """Windows of branches until one is unanimous, which decides (Li et al. 2024, arXiv 2401.10480)."""
     start = 0

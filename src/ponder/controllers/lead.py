@@ -10,7 +10,7 @@ from ponder.core.options import Count
 __all__ = ["lead"]
 
 
-@controller("lead", effort=lambda effort: {"n": 4 + round(60 * effort), "m": 1 + round(9 * effort)})
+@controller("lead", effort=lambda effort: {"n": 4 + round(60 * effort), "m": 1 + round(9 * effort)}, needs=())
 def lead(view: View, plan: Plan, n: Count = 64, m: Count = 3) -> Iterator[None]:
     """One branch after another until one answer leads by m votes.
 

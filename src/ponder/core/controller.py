@@ -18,12 +18,14 @@ The answer is the vote over the finished branches, unless the plan names another
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from ponder.core import options
-from ponder.core.errors import UnknownName
+from ponder.core.backend import Capability
+from ponder.core.errors import InvalidOption, UnknownName
 from ponder.core.specs import Spec, read_spec, settle, write_spec
 
 __all__ = [
@@ -132,7 +134,8 @@ Program = Callable[..., Iterator[None]]
 class Controller:
     """A named generator function with declared options.
 
-    `effort` maps a number in [0, 1] to options such that more effort never means less of anything.
+    `effort` maps a number in [0, 1] to options such that more effort never means less of anything. `needs` says what a
+    backend must be able to do for it live.
     """
 
     name: str
@@ -140,6 +143,7 @@ class Controller:
     options: Mapping[str, tuple[Any, Any]]
     effort: Callable[[float], Mapping[str, Any]]
     summary: str
+    needs: frozenset[Capability] = frozenset({Capability.CONTINUE})
 
     def plan(self, effort: float | None = None, /, **given: Any) -> ControllerPlan:
         """These options, the rest from `effort` or from the defaults.
@@ -176,15 +180,26 @@ _registry: dict[str, Controller] = {}
 
 
 def controller(
-    name: str | None = None, *, effort: Callable[[float], Mapping[str, Any]] | None = None
+    name: str | None = None,
+    *,
+    effort: Callable[[float], Mapping[str, Any]] | None = None,
+    needs: Iterable[Capability] = (Capability.CONTINUE,),
 ) -> Callable[[Program], Program]:
     """Register a generator function ``(view, plan, **options)`` as a controller; it stays a plain function.
 
-    Without `effort`, an option that is called so takes the effort itself.
+    Without `effort`, an option that is called so takes the effort itself. One that opens branches and runs them to
+    their end, and plans nothing else, says so with ``needs=()``: live it also runs on models that cannot continue.
+
+    Raises:
+        InvalidOption: it is no generator function, or an option has a name that live runs use themselves.
     """
 
     def decorate(program: Program) -> Program:
+        if not inspect.isgeneratorfunction(program):
+            raise InvalidOption(f"controller {program.__name__} has no yield, with which it says: carry out my plan")
         declared = options.declared(program, skip=2)
+        if "interval" in declared:
+            raise InvalidOption(f"controller {program.__name__}: no option may be called interval, which every one has")
         own = (lambda value: {"effort": value}) if "effort" in declared else (lambda value: {})
         register_controller(
             Controller(
@@ -193,6 +208,7 @@ def controller(
                 options=declared,
                 effort=effort or own,
                 summary=(program.__doc__ or "").strip().split("\n")[0],
+                needs=frozenset(needs),
             )
         )
         return program

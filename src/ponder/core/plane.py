@@ -39,7 +39,7 @@ FINE, TOO_MANY, NOTHING, ENDED, UNOPENED, ENDLESS, BACKWARDS, UNKNOWN = range(8)
 
 MISTAKES = (
     "",
-    "opens more branches than were recorded",
+    "opens more branches than were recorded, or than a run may have",
     "plans nothing, and would wait for ever",
     "advances or prunes a branch that has finished or was pruned",
     "advances or prunes a branch that was never opened",

@@ -1,19 +1,27 @@
-"""Strategies by name, and the spec that people write: ``name[@effort][(key=value,...)]``."""
+"""What can run, by name, and the spec that people write: ``name[@effort][(key=value,...)]``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from ponder.core import options
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability
+from ponder.core.controller import Controller, registered_controllers
 from ponder.core.errors import UnknownName
 from ponder.core.session import Session
 from ponder.core.specs import read_spec, settle, write_spec
+from ponder.core.steering import steer
 
-__all__ = ["Plan", "Strategy", "parse_spec", "register", "registered", "strategy"]
+__all__ = ["CONTROLLER", "INTERVAL", "Plan", "Strategy", "parse_spec", "register", "registered", "runnable", "strategy"]
+
+CONTROLLER = "controller:"
+"""Before the name of a controller, where a strategy has the same name."""
+
+INTERVAL = 64
+"""Tokens between two probes of a controller, unless its option `interval` says otherwise."""
 
 Program = Callable[..., Coroutine[Any, Any, Answer]]
 Options = Mapping[str, Any]
@@ -118,15 +126,51 @@ def registered() -> Mapping[str, Strategy]:
     return dict(sorted(_registry.items()))
 
 
+def runnable() -> Mapping[str, Strategy]:
+    """All strategies by name, and all controllers; one that has the name of a strategy is called ``controller:NAME``.
+
+    One that goes interval by interval has an option besides its own: `interval`, the tokens between two probes.
+    """
+    known = dict(_registry)
+    for name, made in registered_controllers().items():
+        name = CONTROLLER + name if name in _registry else name
+        if name not in _steered or _steered[name][0] is not made:
+            _steered[name] = made, _steer(name, made)
+        known[name] = _steered[name][1]
+    return dict(sorted(known.items()))
+
+
+_steered: dict[str, tuple[Controller, Strategy]] = {}
+
+
+def _steer(name: str, made: Controller) -> Strategy:
+    async def program(s: Session, *, interval: int = INTERVAL, **own: Any) -> Answer:
+        return await steer(s, name, made.program, [own[option] for option in made.options], interval)
+
+    ours = {"interval": (Annotated[int, options.Between(1, 1_000_000)], INTERVAL)}
+    return Strategy(
+        name=name,
+        program=program,
+        options={**made.options, **(ours if Capability.CONTINUE in made.needs else {})},
+        effort=made.effort,
+        needs=lambda _: made.needs | {Capability.SAMPLE},
+        verifier=lambda _: False,
+        summary=made.summary,
+    )
+
+
 def parse_spec(spec: str) -> Plan:
-    """Read ``"self-consistency(n=16)"`` or ``"adaptive-consistency@0.5"``.
+    """Read ``"self-consistency(n=16)"``, ``"adaptive-consistency@0.5"``, or a controller, ``"cmc@0.5(interval=100)"``.
+
+    Where both a strategy and a controller have the name, ``controller:NAME`` is the controller.
 
     Raises:
-        UnknownName: no such strategy or option; the text offers the nearest name.
+        UnknownName: no such strategy, controller or option; the text offers the nearest name.
         InvalidOption: the spec, an option or the effort is malformed or out of bounds.
     """
-    read = read_spec("strategy", spec)
-    if read.name not in _registry:
-        raise UnknownName("strategy", read.name, _registry)
-    found = _registry[read.name]
-    return found.plan(read.effort, **read.values(found.options))
+    read, known = read_spec("strategy", spec), runnable()
+    bare = read.name.removeprefix(CONTROLLER)
+    name = bare if read.name not in known and bare in registered_controllers() else read.name
+    if name not in known:
+        raise UnknownName("strategy", name, known)
+    return known[name].plan(read.effort, **read.values(known[name].options))
