@@ -116,6 +116,17 @@ def test_published_traces_are_imported(ponder: Ponder, tmp_path: Path) -> None:
     assert load_trace(tmp_path / "all/B.t.parquet").name == "B/t"
 
 
+def test_a_full_disk_is_one_line(ponder: Ponder, tmp_path: Path) -> None:
+    noise = [[str(i * j) for i in range(400)] for j in range(400)]
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps({"q": "?", "said": said}) + "\n" for said in noise))
+    (tmp_path / "map.toml").write_text("question = 'q'\nsamples = 'said'\n")
+    arguments = ["import", "samples", str(tmp_path / "s.jsonl"), "--map", str(tmp_path / "map.toml")]
+    done = ponder.with_file_size(8)(*arguments, "-o", str(tmp_path / "s.parquet"))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"cannot write {tmp_path}/s.parquet: File too large" in done.stderr
+    assert not list(tmp_path.glob("s.parquet*"))
+
+
 def test_samples_are_imported(ponder: Ponder, tmp_path: Path) -> None:
     (tmp_path / "s.jsonl").write_text('{"q": "?", "said": ["Answer: 4", "Answer: 5"]}\n')
     (tmp_path / "map.toml").write_text("question = 'q'\nsamples = 'said'\n")

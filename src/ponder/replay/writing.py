@@ -120,7 +120,8 @@ class TraceWriter:
         finally:
             with suppress(Exception):  # what is thrown away anyway need not be closed well
                 self._writer.close()
-            self._sink.close()
+            with suppress(OSError):
+                self._sink.close()
             self._unfinished.unlink(missing_ok=True)
 
     def _finish(self) -> None:
