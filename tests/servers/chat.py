@@ -15,7 +15,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -30,15 +30,23 @@ __all__ = ["ChatServer", "running"]
 class ChatServer:
     """The server's behaviour and what it has seen.
 
-    It passes for vLLM unless `owner` says otherwise. `latency` is in seconds a call, `token_latency` in seconds a token
-    of a stream. `faults` answer the next calls, one each, `models_fault` all look-ups of models. `bodies`, `headers`
-    and `peers` (address and port) are those of the calls so far.
+    It passes for vLLM unless `owner` says otherwise. `says` makes the choice of a number for the body of a call.
+    `latency` is in seconds a call, `token_latency` in seconds a token of a stream. `faults` answer the next calls, one
+    each, `models_fault` all look-ups of models. `bodies`, `headers` and `peers` (address and port) are those of the
+    calls so far.
     """
 
     def __init__(
-        self, *, owner: str = "vllm", latency: float = 0.0, token_latency: float = 0.0, log: TextIO | None = None
+        self,
+        *,
+        owner: str = "vllm",
+        says: Callable[[dict[str, Any], int], Said] = say,
+        latency: float = 0.0,
+        token_latency: float = 0.0,
+        log: TextIO | None = None,
     ) -> None:
         self.owner = owner
+        self.says = says
         self.latency = latency
         self.token_latency = token_latency
         self.faults: deque[Fault] = deque()
@@ -96,7 +104,7 @@ class ChatServer:
         if self.faults:
             return await self.faults.popleft()(request)
         await asyncio.sleep(self.latency)
-        said = [say(body, index) for index in range(body.get("n") or 1)]
+        said = [self.says(body, index) for index in range(body.get("n") or 1)]
         if body.get("stream"):
             return await self._stream(request, body, said)
         choices = [_choice(body, one, index) for index, one in enumerate(said)]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ponder.core.controller import TO_END, Flags, Numbers, Plan, Program, Reals, View
+from ponder.core.controller import Flags, Numbers, Plan, Program, Reals, View
 from ponder.core.plane import (
     ENDLESS,
     FINE,
@@ -30,11 +30,9 @@ from ponder.core.plane import (
     open_branches,
     overlooked,
 )
+from ponder.replay.charges import SPENT, ration, reach, spent
 
-__all__ = ["SPENT", "Books", "Outcomes", "Tables", "begin", "carry_out", "play", "play_all"]
-
-SPENT = -1
-"""What `carry_out` gives when the budget has ended the episode."""
+__all__ = ["Books", "Outcomes", "Tables", "begin", "carry_out", "play", "play_all"]
 
 
 class Tables(NamedTuple):
@@ -137,7 +135,7 @@ def carry_out(view: View, plan: Plan, books: Books, tables: Tables, first: int, 
         return overlooked(view, plan, tables.branches) or NOTHING
     books.clock[0] += lasts
     if tables.budget:
-        outcome = _ration(view, plan, books, tables, first, order)
+        outcome = ration(view, plan, books, tables, first, order)
         finished = _arrive_all(view, plan, books, tables, first, order)
     count_votes(view, books.first, finished)
     if view.leader[0] >= 0:
@@ -149,29 +147,13 @@ def carry_out(view: View, plan: Plan, books: Books, tables: Tables, first: int, 
 
 def _continue(view: View, books: Books, tables: Tables, b: int, i: int, advance: int, run: int) -> int:
     """Branch b, which is branch i of the trace, goes on; the tokens for which the round waits."""
-    depth, cost, asked = _reach(view, books, tables, b, i, advance, run)
+    depth, cost, asked = reach(view, books, tables, b, i, advance, run)
     took = cost - books.cost[b] + asked * tables.probe_cost
     view.depth[b] = depth
     books.cost[b] = cost
     books.probed[0] += asked
     books.sequential[0] = max(books.sequential[0], books.clock[0] + took)
     return took if run else min(took, advance * (tables.interval + tables.probe_cost))
-
-
-def _reach(view: View, books: Books, tables: Tables, b: int, i: int, advance: int, run: int) -> tuple[int, int, int]:
-    """The depth of a branch after it has gone on, what it will have cost, and the probes asked on the way."""
-    count, length, depth, cost, asked = tables.counts[i], tables.lengths[i], view.depth[b], books.cost[b], 0
-    if run:
-        depth = count + 1 if run == TO_END else min(depth + run, count + 1)
-        cost = max(cost, min(length, depth * tables.interval) if depth <= count else length)
-    else:
-        asked = min(advance, count - depth)
-        cost += asked * tables.interval
-        depth += asked
-        if asked < advance:
-            depth = count + 1
-            cost = max(cost, length)
-    return depth, cost, asked
 
 
 def _arrive(view: View, plan: Plan, books: Books, tables: Tables, b: int, i: int, finished: int) -> int:
@@ -204,50 +186,6 @@ def _show(view: View, books: Books, recorded: int) -> int:
         books.known[view.n_answers[0]] = recorded
         view.n_answers[0] += 1
     return books.shown[recorded]
-
-
-def _ration(view: View, plan: Plan, books: Books, tables: Tables, first: int, order: int) -> int:
-    """A round under a budget, whose branches go on together, interval by interval; its outcome.
-
-    As live, nothing is begun that may not fit: an interval may cost its tokens and a probe, a run to the end as much as
-    the longest branch. Once something does not fit, this is the last interval.
-    """
-    outcome, step, moving = FINE, 0, True
-    spent = _spent(view, books, tables)
-    while moving and outcome == FINE:
-        moving, lasts = False, 0
-        for b in range(books.lowest[0], view.n_opened[0]):
-            i = first + tables.orders[order + b]
-            run = plan.run[b] if step == 0 else 0
-            if not (run or (plan.advance[b] > step and not plan.run[b])) or view.depth[b] > tables.counts[i]:
-                continue
-            _, cost, asked = _reach(view, books, tables, b, i, 1, run)
-            takes = cost - books.cost[b] + asked * tables.probe_cost
-            if spent + max(takes, _most(books, tables, b, run)) > tables.budget:
-                outcome = SPENT
-                continue
-            lasts = max(lasts, _continue(view, books, tables, b, i, 1, run))
-            spent += takes
-            moving = True
-        books.clock[0] += lasts
-        step += 1
-    return outcome
-
-
-def _most(books: Books, tables: Tables, b: int, run: int) -> int:
-    """What a call may cost: a run, or with 0 an interval and its probe."""
-    room = max(0, tables.longest - books.cost[b])
-    if run:
-        return room if run == TO_END else min(room, run * tables.interval)
-    return min(room, tables.interval) + tables.probe_cost
-
-
-def _spent(view: View, books: Books, tables: Tables) -> int:
-    """The tokens of an episode so far."""
-    tokens = tables.probe_cost * books.probed[0]
-    for b in range(view.n_opened[0]):
-        tokens += books.cost[b]
-    return tokens
 
 
 def play(
@@ -292,7 +230,7 @@ def play_all(
             recorded = books.known[answer] if answer >= 0 else -1
             outcomes.answers[episode] = recorded
             outcomes.correct[episode] = 1 if recorded == tables.references[question] else 0
-            outcomes.tokens[episode] = _spent(view, books, tables)
+            outcomes.tokens[episode] = spent(view, books, tables)
             outcomes.sequential[episode] = books.sequential[0]
             outcomes.probes[episode] = books.probed[0]
             outcomes.opened[episode] = view.n_opened[0]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ponder.core.controller import Plan, Program, View
 from ponder.core.errors import describe
 from ponder.core.plane import MISTAKES
+from ponder.replay.charges import SPENT
 from ponder.replay.compiled import compiled, compiled_play_all
 from ponder.replay.counted import EndlessLoop, counted
-from ponder.replay.environment import SPENT, Outcomes, Tables, begin, carry_out, play_all
+from ponder.replay.environment import Outcomes, Tables, begin, carry_out, play_all
 from ponder.replay.foreign import foreign_play_all, narrowed
 from ponder.replay.proxies import planned, shown
 from ponder.replay.rooms import furnish, outcomes, tables
