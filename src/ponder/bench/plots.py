@@ -40,7 +40,7 @@ LIGHT: Palette = {
 """What colours are used for; c0, c1, ... are the methods that were asked for."""
 
 COLOURS = 7
-MARKERS = "oDsPX^v"
+MARKERS = "oDsPX^v*"  # not as many as colours, so that no pair comes twice for long
 CHEAP_MARKERS = "osv"
 
 AXES = {"tokens": "total tokens a question", "sequential": "sequential tokens a question"}
