@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import ponder.controllers  # noqa: F401 - registers the baselines
 from ponder.core.specs import read_spec
 from ponder.replay.methods import Method, methods
 
