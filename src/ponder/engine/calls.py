@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import stamina
 
 from ponder.core.backend import Backend, Choice, Completion, Progress, Request
@@ -131,14 +131,21 @@ class Caller:
 
     async def _in_a_slot(self, call: _Call) -> Completion:
         async with self._slots:
-            # A task that is cancelled before it starts runs up to its first pause all the same.
-            await anyio.lowlevel.checkpoint_if_cancelled()
+            await self._pause_if_cancelled()
             try:
                 completion = await self._attempt(call)
             except BackendError as error:
                 completion = await self._again(call, error)
         self._succeeded()
         return completion
+
+    async def _pause_if_cancelled(self) -> None:
+        """A task runs on to its next pause when it is cancelled; that pause has to come before anything is sent."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            await asyncio.sleep(0)
+        if self._interrupted():
+            await anyio.sleep_forever()
 
     def _succeeded(self) -> None:
         self.answered += 1

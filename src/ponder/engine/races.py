@@ -113,6 +113,9 @@ class Race:
     async def cancel(self) -> None:
         """Cancel what still runs, without a record."""
         for child in self.children:
+            child.lane.sealed = (
+                True  # one that is cancelled before it has begun runs up to its first pause all the same
+            )
             child.scope.cancel()
         for child in self.children:
             await child.done.wait()
