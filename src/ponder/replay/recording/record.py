@@ -23,7 +23,7 @@ from ponder.replay.recording.branches import record_question
 from ponder.replay.recording.problems import Asked
 from ponder.replay.recording.shards import Shards
 
-__all__ = ["Headway", "Recording", "record"]
+__all__ = ["Headway", "Recording", "can_probe", "record"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,11 @@ class Headway:
         """It is finished."""
         self._spent += self._running.pop(number).state.bill.total_tokens
         self.done += 1
+
+
+def can_probe(backend: Backend) -> bool:
+    """True if branches can be continued after an interval."""
+    return Capability.CONTINUE in backend.capabilities
 
 
 async def record(what: Recording, backend: Backend, out: Path, answers: AnswerFormat, headway: Headway) -> None:
@@ -148,8 +153,3 @@ def _versions() -> dict[str, str]:
     """Of what generated the questions and ran the model, as far as that was in this process."""
     packages = {"xllamacpp": "xllamacpp", "reasoning_gym": "reasoning-gym"}
     return {name: importlib.metadata.version(name) for module, name in packages.items() if module in sys.modules}
-
-
-def can_probe(backend: Backend) -> bool:
-    """True if branches can be continued after an interval."""
-    return Capability.CONTINUE in backend.capabilities
