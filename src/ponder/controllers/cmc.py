@@ -61,15 +61,17 @@ def cmc(
     """
     plan.open[0] = min(start, n)
     yield
-    smooth = 0.0
+    smooth, first = 0.0, 0
     for t in range(MOST_ROUNDS):
+        while first < view.n_opened[0] and (view.finished[first] or view.pruned[first]):
+            first += 1
         warm = t >= warmup
         decided = warm and view.leader[0] >= 0
         if not single_update:
             smooth = (1.0 - alpha) * smooth + alpha * view.confidence[0]
         if decided:
-            _abandon(view, plan, patience)
-        before, live = view.n_finished[0], _advance(view, plan, burst if decided else 1)
+            _abandon(view, plan, first, patience)
+        before, live = view.n_finished[0], _advance(view, plan, first, burst if decided else 1)
         if live:
             yield
         smooth = (1.0 - alpha) * smooth + alpha * view.confidence[0]
@@ -85,28 +87,31 @@ def cmc(
             yield
 
 
-def _abandon(view: View, plan: Plan, patience: int) -> None:
-    """Prune the branches that have disagreed with the vote for too long, the worst first; two stay alive."""
-    live, doomed = 0, 0
-    for b in range(view.n_opened[0]):
+def _abandon(view: View, plan: Plan, first: int, patience: int) -> None:
+    """Prune the branches that have disagreed with the vote for too long, the worst first; two stay alive.
+
+    No branch below `first` is live.
+    """
+    live, doomed, leader = 0, 0, view.leader[0]
+    for b in range(first, view.n_opened[0]):
         if not (view.finished[b] or view.pruned[b]):
             live += 1
-            plan.note[b] = plan.note[b] + 1 if view.answer[b] != view.leader[0] else 0
+            plan.note[b] = plan.note[b] + 1 if view.answer[b] != leader else 0
             doomed += plan.note[b] >= patience
     for _ in range(min(doomed, live - 2)):
         worst = -1
-        for b in range(view.n_opened[0]):
+        for b in range(first, view.n_opened[0]):
             out = view.finished[b] or view.pruned[b] or plan.prune[b] or plan.note[b] < patience
             if not out and (worst < 0 or plan.note[b] > plan.note[worst]):
                 worst = b
         plan.prune[worst] = 1
 
 
-def _advance(view: View, plan: Plan, burst: int) -> int:
+def _advance(view: View, plan: Plan, first: int, burst: int) -> int:
     """Every live branch by one interval, those that agree with the vote by `burst`; how many there are."""
-    live = 0
-    for b in range(view.n_opened[0]):
+    live, leader = 0, view.leader[0]
+    for b in range(first, view.n_opened[0]):
         if not (view.finished[b] or view.pruned[b] or plan.prune[b]):
-            plan.advance[b] = burst if view.answer[b] == view.leader[0] else 1
+            plan.advance[b] = burst if view.answer[b] == leader else 1
             live += 1
     return live
