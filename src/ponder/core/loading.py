@@ -48,7 +48,7 @@ def load_methods(file: Path) -> dict[str, Controller | Strategy]:
     A file that has not changed runs once.
 
     Raises:
-        UsageError: see `run_file`; or it defines none, or one that is no generator function of ``(view, plan, ...)``.
+        UsageError: see `run_file`; or it defines none, or a controller that does not take ``(view, plan, **options)``.
     """
     try:
         state = file.stat()
@@ -71,7 +71,7 @@ def _defined(file: Path, place: Path, modified: int, size: int) -> dict[str, Con
         if name in strategies:
             register(strategies[name])
     if not made:
-        raise UsageError(f"{file} defines no method; decorate a function in it with @ponder.controller()")
+        raise UsageError(f"{file} defines no method; decorate a function in it with @controller() or @strategy()")
     for found in made.values():
         if isinstance(found, Controller):
             _check(file, found)
@@ -81,7 +81,5 @@ def _defined(file: Path, place: Path, modified: int, size: int) -> dict[str, Con
 def _check(file: Path, found: Controller) -> None:
     place = f"{file}, line {found.program.__code__.co_firstlineno}: {found.name}"
     parameters = list(inspect.signature(found.program).parameters.values())
-    if not inspect.isgeneratorfunction(found.program):
-        raise UsageError(f"{place} never yields; a controller is a generator function")
     if len(parameters) < 2 or any(one.kind is not one.POSITIONAL_OR_KEYWORD for one in parameters):
         raise UsageError(f"{place} must take view, plan and its options by name, nothing else")
