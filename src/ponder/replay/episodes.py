@@ -46,7 +46,7 @@ class Episodes:
     @property
     def trusted(self) -> bool:
         """True for what is shipped, and tested to keep to its arrays; all else is checked at every access."""
-        return self.program.__module__.startswith("ponder.controllers.")
+        return (self.program.__module__ or "").startswith("ponder.controllers.")  # None: made by exec
 
     def plainly(self) -> Part:
         """As plain Python."""
