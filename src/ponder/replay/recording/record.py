@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ponder import __version__
 from ponder.core.answers import AnswerFormat
 from ponder.core.backend import Backend, Capability, Prepares
 from ponder.core.problem import INSTRUCTION
@@ -142,7 +141,7 @@ def _about(what: Recording, backend: Backend, out: Path) -> About:
         probe=what.settings.probe if what.interval is not None else "",
         source=what.source,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions={"ponder": __version__, **_versions()},
+        versions=_versions(),
     )
 
 
@@ -150,6 +149,6 @@ _SAMPLING = ("max_tokens", "temperature", "top_p", "thinking_budget")
 
 
 def _versions() -> dict[str, str]:
-    """Of what generated the questions and ran the model, as far as that was in this process."""
-    packages = {"xllamacpp": "xllamacpp", "reasoning_gym": "reasoning-gym"}
+    """Of Ponder, and of what generated the questions and ran the model, as far as that was in this process."""
+    packages = {"ponder": "ponder", "xllamacpp": "xllamacpp", "reasoning_gym": "reasoning-gym"}
     return {name: importlib.metadata.version(name) for module, name in packages.items() if module in sys.modules}
