@@ -66,10 +66,25 @@ def replay(
 
 def _compiled(episodes: Episodes) -> Part:
     """Compiled if Numba can, and if it comes to the same on a trial; else as plain Python, with a warning."""
-    import numpy as np
-
     if episodes.trusted:
         return episodes.compiled()
+    key = (episodes.program, tuple(map(type, episodes.options)))
+    if key not in _tried:
+        _tried[key] = _try(episodes)
+    if not _tried[key]:
+        return episodes.compiled()
+    warnings.warn(f"{_tried[key]}; it is played as plain Python, which is slow", PonderWarning, stacklevel=3)
+    return episodes.plainly()
+
+
+_tried: dict[Any, str] = {}
+"""Why a person's program does not run compiled, with options of these types; nothing if it does."""
+
+
+def _try(episodes: Episodes) -> str:
+    """The first questions under one order, both ways; plain Python comes first, because it has the better words."""
+    import numpy as np
+
     trial = replace(episodes, orders=episodes.orders[:1])
     questions = min(TRIAL, len(episodes.trace.questions))
     expected: Any
@@ -78,13 +93,10 @@ def _compiled(episodes: Episodes) -> Part:
     _play(trial, trial.plainly(), expected, 1, questions)
     try:
         trial.compiled()((0, questions), obtained)
-        if all(map(np.array_equal, expected, obtained)):
-            return episodes.compiled()
-        reason = f"{episodes.program.__code__.co_filename}: comes to other figures when it is compiled"
-    except Uncompilable as found:
-        reason = str(found)
-    warnings.warn(f"{reason}; it is played as plain Python, which is slow", PonderWarning, stacklevel=3)
-    return episodes.plainly()
+    except Uncompilable as reason:
+        return str(reason)
+    same = all(map(np.array_equal, expected, obtained))
+    return "" if same else f"{episodes.program.__code__.co_filename}: comes to other figures when it is compiled"
 
 
 def _play(episodes: Episodes, part: Part, results: Outcomes, threads: int, questions: int | None = None) -> None:
