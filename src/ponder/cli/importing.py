@@ -16,7 +16,13 @@ _output = click.option(
 )
 
 
-@click.group("import")
+@click.group(
+    "import",
+    epilog=examples(
+        "ponder import autotts Qwen3-8B.aime24.json.zst -o aime24.parquet",
+        "ponder import samples cot1_40.jsonl.zst --map date.toml -o date.parquet",
+    ),
+)
 def import_() -> None:
     """Make traces for `ponder replay` of what others have recorded."""
 

@@ -13,8 +13,8 @@ __all__ = ["record"]
 
 @click.command(
     epilog=examples(
-        "ponder record --suite reasoning-gym:gsm_symbolic -m local/qwen2.5-coder-0.5b -n 16 --interval 32 -o t.parquet",
-        "ponder record --problems questions.jsonl -m qwen3@http://localhost:8000/v1 -n 64 --interval 500 -o t.parquet",
+        "ponder record --suite reasoning-gym:gsm_symbolic -n 16 -o t.parquet",
+        "ponder record --problems q.jsonl -m qwen3@http://localhost:8000/v1 -o t.parquet",
     )
 )
 @click.option("--suite", metavar="NAME", help="Questions made by a package, such as reasoning-gym:gsm_symbolic.")

@@ -23,7 +23,7 @@ __all__ = ["replay"]
     epilog=examples(
         "ponder replay M.aime24.json.zst --method cmc@0.5 --method esc",
         "ponder replay *.json.zst --method 'lead(m=3)' --orders 10 --json",
-        "ponder replay M.aime24.json.zst --method cmc@0:1:0.05 --method './mine.py(k=3)' --threads 0",
+        "ponder replay t.parquet --method cmc@0:1:0.05 --method './mine.py(k=3)'",
     )
 )
 @click.argument("traces", metavar="TRACE...", nargs=-1, required=True, type=click.Path(path_type=Path))
