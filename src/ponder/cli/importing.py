@@ -8,7 +8,7 @@ import click
 
 from ponder.cli.options import examples
 
-__all__ = ["import_"]
+__all__ = ["autotts", "import_", "samples"]
 
 _files = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 _output = click.option(

@@ -14,7 +14,7 @@ __all__ = ["record"]
 @click.command(
     epilog=examples(
         "ponder record --suite reasoning-gym:gsm_symbolic -n 16 -o t.parquet",
-        "ponder record --problems q.jsonl -m qwen3@http://localhost:8000/v1 -o t.parquet",
+        "ponder record --problems q.jsonl -m qwen3@http://host:8000/v1 -o t.parquet",
     )
 )
 @click.option("--suite", metavar="NAME", help="Questions made by a package, such as reasoning-gym:gsm_symbolic.")
