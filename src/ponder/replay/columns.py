@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from ponder.core.errors import MissingCapability
@@ -47,10 +46,11 @@ def arrow() -> Any:
         MissingCapability: it is not installed.
     """
     try:
-        importlib.import_module("pyarrow.parquet")
-        return importlib.import_module("pyarrow")
+        import pyarrow
+        import pyarrow.parquet  # type: ignore[import-untyped]
     except ModuleNotFoundError:
         raise MissingCapability("recorded traces need pyarrow: pip install 'ponder[replay]'") from None
+    return pyarrow
 
 
 def schema() -> Any:
