@@ -46,7 +46,7 @@ def arrow() -> Any:
         MissingCapability: it is not installed.
     """
     try:
-        import pyarrow
+        import pyarrow  # type: ignore[import-untyped]
         import pyarrow.parquet  # type: ignore[import-untyped]
     except ModuleNotFoundError:
         raise MissingCapability("recorded traces need pyarrow: pip install 'ponder[replay]'") from None
