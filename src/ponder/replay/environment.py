@@ -115,7 +115,7 @@ def carry_out(view: View, plan: Plan, books: Books, tables: Tables, first: int, 
     outcome = open_branches(view, plan)
     if outcome:
         return outcome
-    busy, lasts, finished = False, 0, view.n_finished[0]
+    busy, lasts, longest, finished = False, 0, 0, view.n_finished[0]
     for b in range(books.lowest[0], view.n_opened[0]):
         if not (plan.prune[b] or plan.advance[b] or plan.run[b]):
             continue
@@ -129,10 +129,13 @@ def carry_out(view: View, plan: Plan, books: Books, tables: Tables, first: int, 
             view.pruned[b] = 1
         elif not tables.budget:
             i = first + tables.orders[order + b]
-            lasts = max(lasts, _continue(view, books, tables, b, i, plan.advance[b], plan.run[b]))
+            took = _continue(view, plan, books, tables, b, i)
+            longest = max(longest, took)
+            lasts = max(lasts, _awaited(plan, tables, b, took))
             finished = _arrive(view, plan, books, tables, b, i, finished)
     if not busy:
         return overlooked(view, plan, tables.branches) or NOTHING
+    books.sequential[0] = max(books.sequential[0], books.clock[0] + longest)
     books.clock[0] += lasts
     if tables.budget:
         outcome = ration(view, plan, books, tables, first, order)
@@ -145,15 +148,19 @@ def carry_out(view: View, plan: Plan, books: Books, tables: Tables, first: int, 
     return outcome
 
 
-def _continue(view: View, books: Books, tables: Tables, b: int, i: int, advance: int, run: int) -> int:
-    """Branch b, which is branch i of the trace, goes on; the tokens for which the round waits."""
-    depth, cost, asked = reach(view, books, tables, b, i, advance, run)
+def _continue(view: View, plan: Plan, books: Books, tables: Tables, b: int, i: int) -> int:
+    """Branch b, which is branch i of the trace, goes on as planned; the tokens that this takes."""
+    depth, cost, asked = reach(view, books, tables, b, i, plan.advance[b], plan.run[b])
     took = cost - books.cost[b] + asked * tables.probe_cost
     view.depth[b] = depth
     books.cost[b] = cost
     books.probed[0] += asked
-    books.sequential[0] = max(books.sequential[0], books.clock[0] + took)
-    return took if run else min(took, advance * (tables.interval + tables.probe_cost))
+    return took
+
+
+def _awaited(plan: Plan, tables: Tables, b: int, took: int) -> int:
+    """The tokens of a branch for which the next round waits: no more than those of the intervals that were planned."""
+    return took if plan.run[b] else min(took, plan.advance[b] * (tables.interval + tables.probe_cost))
 
 
 def _arrive(view: View, plan: Plan, books: Books, tables: Tables, b: int, i: int, finished: int) -> int:
