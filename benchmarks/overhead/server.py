@@ -127,13 +127,15 @@ class Connection(asyncio.Protocol):
             body, self.buffer = self.buffer[end + 4 : stop], self.buffer[stop:]
             if head.startswith(b"GET /stats"):
                 self.send(self.model.stats())
-            else:
+            elif head.startswith(b"POST "):
                 self.model.take(self, body)
+            else:  # a client that asks what kind of server this is
+                self.send(b"{}", b"404 Not Found")
 
-    def send(self, body: bytes) -> None:
+    def send(self, body: bytes, status: bytes = b"200 OK") -> None:
         if self.transport is not None and not self.transport.is_closing():
-            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-            self.transport.write(head + body)
+            head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            self.transport.write(head % (status, len(body)) + body)
 
 
 async def _serve(latency: float, slots: int) -> None:
