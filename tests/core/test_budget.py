@@ -63,10 +63,10 @@ class Accounts(RuleBasedStateMachine):
         """A provider that streams on after the cancel: the one excess there may be, and it is booked."""
         account, held = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
         before = account.spent
-        account.settle(held, held + more)
+        account.settle(held, _sum(held, more))
         assert account.spent.tokens == before.tokens + held.tokens + more.tokens
         for each in account.chain():
-            self.excess[id(each)] = self.excess.get(id(each), Amount()) + more
+            self.excess[id(each)] = _sum(self.excess.get(id(each), Amount()), more)
 
     @invariant()
     def no_limit_is_passed(self) -> None:
@@ -89,6 +89,10 @@ class Accounts(RuleBasedStateMachine):
         for account, held in getattr(self, "held", []):
             account.settle(held, Amount())
         assert all(account.reserved == Amount() for account in getattr(self, "accounts", []))
+
+
+def _sum(left: Amount, right: Amount) -> Amount:
+    return Amount(left.tokens + right.tokens, left.calls + right.calls, left.usd + right.usd)
 
 
 TestAccounts = Accounts.TestCase

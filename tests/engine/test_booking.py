@@ -10,7 +10,7 @@ from ponder.core.answer import Answer
 from ponder.core.backend import Capability, Choice, Completion, Price, Progress, Request, Usage
 from ponder.core.branch import Branch
 from ponder.core.errors import BrokenReply, Unreachable
-from ponder.core.ledger import Bill, Charge, book
+from ponder.core.ledger import Bill, Charge, Ledger
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.verifier import Ask
@@ -316,10 +316,10 @@ def test_the_bill_is_the_fold_of_the_charges_in_the_journal() -> None:
     model = counting({"b0": [4, 1, 1], "b1": [4, 1, 6], "b2": [4, 1, 9], "": [2, *[3] * 4]})
     model.price = Price(0.15, 0.075, 0.6, "given")
     bill = solve(works, model, journal=journal, verifier=Judge()).bill
-    fold = Bill(price=model.price, usd=0.0)
+    fold = Ledger(model.price)
     for entry in journal.entries:
         if entry.intent:
             assert entry.result is not None
-            fold = book(fold, Charge(**entry.result["charge"]))
-    fold = book(fold, Charge(discarded=4))  # what was pruned is a decision, which a replay repeats
-    assert {**bill.as_dict(), "seconds": 0, "sequential_tokens": 0} == fold.as_dict()
+            fold.book(Charge(**entry.result["charge"]))
+    fold.book(Charge(discarded=4))  # what was pruned is a decision, which a replay repeats
+    assert {**bill.as_dict(), "seconds": 0, "sequential_tokens": 0} == fold.bill.as_dict()

@@ -88,11 +88,24 @@ class Amount:
     calls: int = 0
     usd: float = 0.0
 
-    def __add__(self, other: Amount) -> Amount:
-        return Amount(self.tokens + other.tokens, self.calls + other.calls, self.usd + other.usd)
 
-    def __sub__(self, other: Amount) -> Amount:
-        return Amount(self.tokens - other.tokens, self.calls - other.calls, self.usd - other.usd)
+@dataclass(slots=True)
+class _Sums:
+    """Amounts added up in place, `usd` in picodollars."""
+
+    tokens: int = 0
+    calls: int = 0
+    usd: int = 0
+
+    def add(self, more: _Sums) -> None:
+        self.tokens += more.tokens
+        self.calls += more.calls
+        self.usd += more.usd
+
+    def take(self, less: _Sums) -> None:
+        self.tokens -= less.tokens
+        self.calls -= less.calls
+        self.usd -= less.usd
 
 
 class Account:
@@ -105,8 +118,8 @@ class Account:
         self.budget = budget
         self.parent = parent
         self._limits = tuple(_counted(budget))
-        self._spent = Amount(usd=0)
-        self._reserved = Amount(usd=0)
+        self._spent = _Sums()
+        self._reserved = _Sums()
         self.bounded: bool = bool(self._limits) or (parent is not None and parent.bounded)
 
     @property
@@ -129,14 +142,14 @@ class Account:
         for account in self.chain():
             account._check(exact)
         for account in self.chain():
-            account._reserved += exact
+            account._reserved.add(exact)
 
     def settle(self, reserved: Amount, actual: Amount) -> None:
         """Give back a reservation and book what was really spent."""
         held, cost = _exact(reserved), _exact(actual)
         for account in self.chain():
-            account._reserved -= held
-            account._spent += cost
+            account._reserved.take(held)
+            account._spent.add(cost)
 
     def chain(self) -> Iterator[Account]:
         """This account and those around it, innermost first."""
@@ -155,7 +168,7 @@ class Account:
                     most = min(most, (limit - used) // getattr(exact, name))
         return max(0, most)
 
-    def _check(self, amount: Amount) -> None:
+    def _check(self, amount: _Sums) -> None:
         for name, limit in self._limits:
             spent, reserved, more = (getattr(sums, name) for sums in (self._spent, self._reserved, amount))
             if more and spent + reserved + more > limit:
@@ -176,9 +189,9 @@ def _counted(budget: Budget) -> Iterator[tuple[str, int]]:
             yield name, round(limit * _PICO) if name == "usd" else int(limit)
 
 
-def _exact(amount: Amount) -> Amount:
-    return Amount(amount.tokens, amount.calls, round(amount.usd * _PICO))
+def _exact(amount: Amount) -> _Sums:
+    return _Sums(amount.tokens, amount.calls, round(amount.usd * _PICO))
 
 
-def _dollars(amount: Amount) -> Amount:
-    return Amount(amount.tokens, amount.calls, amount.usd / _PICO)
+def _dollars(sums: _Sums) -> Amount:
+    return Amount(sums.tokens, sums.calls, sums.usd / _PICO)

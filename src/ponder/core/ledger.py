@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 from ponder.core.backend import Price
 from ponder.core.budget import Amount
 
-__all__ = ["Bill", "Charge", "Purpose", "book"]
+__all__ = ["Bill", "Charge", "Ledger", "Purpose"]
 
 Purpose = Literal["branch", "chat", "probe", "verifier"]
 
@@ -102,29 +102,50 @@ class Bill:
         return cls(**values)
 
 
-def book(bill: Bill, charge: Charge) -> Bill:
-    """The bill after one more charge."""
-    purpose, price = charge.purpose, bill.price
-    # Spelled out, because `dataclasses.replace` takes four times as long and every call passes here.
-    booked = Bill(
-        prompt_tokens=bill.prompt_tokens + charge.prompt,
-        cached_prompt_tokens=bill.cached_prompt_tokens + charge.cached,
-        output_tokens=bill.output_tokens + (charge.output if purpose in ("branch", "chat") else 0),
-        thinking_tokens=bill.thinking_tokens + charge.thinking,
-        probe_tokens=bill.probe_tokens + (charge.output if purpose == "probe" else 0),
-        verifier_tokens=bill.verifier_tokens + (charge.output if purpose == "verifier" else 0),
-        discarded_tokens=bill.discarded_tokens + charge.discarded,
-        sequential_tokens=bill.sequential_tokens,
-        calls=bill.calls + charge.calls,
-        retries=bill.retries + charge.retries,
-        failed_calls=bill.failed_calls + charge.failures,
-        lost_calls=bill.lost_calls,
-        usd=bill.usd,
-        price=price,
-        seconds=bill.seconds,
-    )
-    if price is None:
-        return booked
-    # From the totals: a sum of dollars would depend on the order of the charges, and a resumed run has another order.
-    usd = price.cost(booked.prompt_tokens, booked.cached_prompt_tokens, booked.total_tokens)
-    return replace(booked, usd=usd)
+class Ledger:
+    """Adds up the charges of a run.
+
+    Whoever knows of them sets `sequential_tokens` and `lost_calls`.
+    """
+
+    def __init__(self, price: Price | None = None) -> None:
+        self.sequential_tokens = 0
+        self.lost_calls = 0
+        self._price = price
+        self._generated: dict[Purpose, int] = dict.fromkeys(get_args(Purpose), 0)
+        self._prompt = self._cached = self._thinking = self._discarded = 0
+        self._calls = self._retries = self._failures = 0
+
+    def book(self, charge: Charge) -> None:
+        """Add one more charge."""
+        self._generated[charge.purpose] += charge.output
+        self._prompt += charge.prompt
+        self._cached += charge.cached
+        self._thinking += charge.thinking
+        self._discarded += charge.discarded
+        self._calls += charge.calls
+        self._retries += charge.retries
+        self._failures += charge.failures
+
+    @property
+    def bill(self) -> Bill:
+        """What the charges so far come to."""
+        generated, price = self._generated, self._price
+        # From the totals: a sum of dollars would depend on the charges' order, and a resumed run has another order.
+        usd = None if price is None else price.cost(self._prompt, self._cached, sum(generated.values()))
+        return Bill(
+            prompt_tokens=self._prompt,
+            cached_prompt_tokens=self._cached,
+            output_tokens=generated["branch"] + generated["chat"],
+            thinking_tokens=self._thinking,
+            probe_tokens=generated["probe"],
+            verifier_tokens=generated["verifier"],
+            discarded_tokens=self._discarded,
+            sequential_tokens=self.sequential_tokens,
+            calls=self._calls,
+            retries=self._retries,
+            failed_calls=self._failures,
+            lost_calls=self.lost_calls,
+            usd=usd,
+            price=price,
+        )

@@ -12,7 +12,7 @@ from ponder.core.backend import Choice, Price
 from ponder.core.branch import Branch, Ending
 from ponder.core.budget import Account, Amount, Budget
 from ponder.core.errors import BudgetExhausted
-from ponder.core.ledger import Bill, Charge, book
+from ponder.core.ledger import Bill, Charge, Ledger
 from ponder.core.voting import vote
 from ponder.engine.journal import Recorded
 
@@ -68,10 +68,10 @@ class State:
         self.root = Account(budget)
         self.price = price
         self.seed = seed
-        self.bill = Bill(price=price, usd=0.0 if price else None)
         self.branches: dict[str, Branch] = {}
         self.notes: list[str] = []
         self.exhausted: BudgetExhausted | None = None
+        self._ledger = Ledger(price)
         self._starts: dict[str, int] = {}
         self._children: dict[str, list[str]] = {}
         self._discarded: dict[str, int] = {}
@@ -83,7 +83,12 @@ class State:
                 charge = Charge(**entry.result["charge"])
                 self.book(charge)
                 self.root.settle(Amount(), charge.amount(self.price))
-        self.bill = replace(self.bill, lost_calls=recorded.lost)
+        self._ledger.lost_calls = recorded.lost
+
+    @property
+    def bill(self) -> Bill:
+        """What the run has cost up to now, but for the time."""
+        return self._ledger.bill
 
     def lane(self) -> Lane:
         """The root lane."""
@@ -115,7 +120,7 @@ class State:
 
     def book(self, charge: Charge) -> None:
         """Put a charge on the bill. Accounts are settled by whoever reserved."""
-        self.bill = book(self.bill, charge)
+        self._ledger.book(charge)
 
     def deepen(self, lane: Lane, depth: int) -> None:
         """The lane has reached `depth` on the latency axis."""
@@ -124,8 +129,7 @@ class State:
 
     def reach(self, depth: int) -> None:
         """Something under way has come to `depth`: it counts, even if the lane never gets there."""
-        if depth > self.bill.sequential_tokens:
-            self.bill = replace(self.bill, sequential_tokens=depth)
+        self._ledger.sequential_tokens = max(depth, self._ledger.sequential_tokens)
 
     def end(self, branch: Branch, ending: Ending, error: str | None = None) -> Branch:
         """Close a branch that has not ended by itself; what it produced is kept, and no longer counts as used."""
