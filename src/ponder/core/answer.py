@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.core.branch import Branch
@@ -43,7 +43,7 @@ class Answer:
             "abstained": self.abstained,
             "votes": dict(self.votes),
             "bill": self.bill.as_dict(),
-            "branches": [asdict(branch) for branch in self.branches],
+            "branches": [branch.as_dict() for branch in self.branches],
             "notes": list(self.notes),
             "run": self.run,
         }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 __all__ = ["Branch", "Ending"]
 
@@ -42,3 +42,7 @@ class Branch:
     def live(self) -> bool:
         """True while it can still be extended."""
         return self.ending is None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from ponder.core.backend import Price
@@ -52,7 +52,8 @@ class Charge:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, without the zeros."""
-        return {name: value for name, value in asdict(self).items() if value}
+        # Not by `asdict`, which copies every value and takes ten times as long: every call passes here.
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class Entry:
 
 
 class Journal(Protocol):
-    """Where a run is recorded. Each method returns only when the row would survive the end of the process."""
+    """Where a run is recorded. Rows are kept in the order in which they are written, and for certain after `flush`."""
 
     def intend(self, lane: str, step: int, part: str, intent: Record, at: float) -> int:
         """Write the intent; returns the row's number."""
@@ -41,6 +41,10 @@ class Journal(Protocol):
 
     def note(self, lane: str, step: int, part: str, result: Record, at: float) -> None:
         """Write a row that needs no intent: a decision, not a call."""
+        ...
+
+    def flush(self) -> None:
+        """Return only when every row so far would survive the end of the process."""
         ...
 
 

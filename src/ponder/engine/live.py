@@ -143,6 +143,7 @@ class Live:
                         self._outcome = await self._verdict()
                     except Exception as error:  # noqa: BLE001 - raised again by `run`, which is not in a group
                         self._outcome = error
+        self._memory.commit()
         self._ended.set()
 
     def _take_up(self) -> None:
@@ -198,6 +199,7 @@ class Live:
         try:
             while True:
                 self._session._rng = lane.rng
+                self._memory.commit()  # before the strategy makes anything of it, which may take its time
                 try:
                     asked = advance(self._name, program, value, error, self._watchdog.guard)
                 except StrategyStuck:

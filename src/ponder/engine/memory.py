@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
@@ -16,13 +17,18 @@ T = TypeVar("T")
 
 
 class Memory:
-    """The journal of this life of a run, if it has one, and the record of the earlier ones."""
+    """The journal of this life of a run, if it has one, and the record of the earlier ones.
+
+    Results and decisions that come in one turn of the event loop are committed together: at the turn's end, or before
+    a call is sent or the strategy goes on.
+    """
 
     def __init__(self, journal: Journal | None, recorded: Recorded, state: State, clock: Callable[[], float]) -> None:
         self.recorded = recorded
         self.clock = clock
         self._journal = journal
         self._state = state
+        self._commits = False
 
     @property
     def writes(self) -> bool:
@@ -35,18 +41,38 @@ class Memory:
         return bool(self.recorded.entries)
 
     def intend(self, lane: Lane, step: int, part: str, intent: Record) -> int:
-        """Write down what is about to be done; returns the row's number."""
-        return 0 if self._journal is None else self._journal.intend(lane.name, step, part, intent, self.clock())
+        """Write down what is about to be done, for certain; returns the row's number."""
+        if self._journal is None:
+            return 0
+        row = self._journal.intend(lane.name, step, part, intent, self.clock())
+        self._journal.flush()
+        return row
 
     def settle(self, row: int, result: Record) -> None:
         """Write down what came of it."""
         if self._journal is not None:
+            self._commit_soon()
             self._journal.settle(row, result, self.clock())
 
     def note(self, lane: str, step: int, part: str, result: Record) -> None:
         """Write down a decision."""
         if self._journal is not None:
+            self._commit_soon()
             self._journal.note(lane, step, part, result, self.clock())
+
+    def commit(self) -> None:
+        """Return when everything written so far would survive the end of the process."""
+        if self._commits and self._journal is not None:
+            self._journal.flush()
+
+    def _commit_soon(self) -> None:
+        if not self._commits:
+            self._commits = True
+            asyncio.get_running_loop().call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self.commit()
+        self._commits = False
 
     async def once(self, lane: Lane, step: int, part: str, compute: Callable[[], Awaitable[T]]) -> T:
         """Plain data that is not computed again when the run resumes: a verifier's score, the time of day."""

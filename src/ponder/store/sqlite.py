@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -75,8 +75,9 @@ class Store:
         self.path = Path(path) if path is not None else default_path()
         with self._reporting("open"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Autocommit: every row is a transaction of its own, durable when the call returns.
+            # Autocommit: every statement is durable when it returns, but for the rows of journals.
             self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._pending = _Pending(self._db)
             try:
                 self._open()
             except BaseException:
@@ -104,17 +105,20 @@ class Store:
 
     def close(self) -> None:
         """Close the file."""
+        self._pending.commit()
         self._db.close()
 
     def begin(self, job: Mapping[str, Any]) -> str:
         """Enter a new run; returns its id."""
         run = secrets.token_hex(4)
+        self._pending.commit()
         with self._reporting("write"):
             self._db.execute("INSERT INTO runs VALUES (?, ?, 'running', ?, NULL)", (run, time.time(), json.dumps(job)))
         return run
 
     def finish(self, run: str, status: str, answer: Mapping[str, Any] | None) -> None:
         """Write down how a run ended."""
+        self._pending.commit()
         with self._reporting("write"):
             self._db.execute(
                 "UPDATE runs SET status = ?, answer = ? WHERE id = ?",
@@ -123,7 +127,7 @@ class Store:
 
     def journal(self, run: str) -> RunJournal:
         """The journal of one run."""
-        return RunJournal(self._db, run)
+        return RunJournal(self._pending, run)
 
     def run(self, name: str) -> RunRow:
         """A run by its id, by the beginning of it, or ``"last"``.
@@ -174,6 +178,7 @@ class Store:
         return self.entries(run)
 
     def _rows(self, run: str) -> list[tuple[int, Entry]]:
+        self._pending.commit()
         with self._reporting("read"):
             self._db.execute(
                 "UPDATE actions SET result = ? WHERE run = ? AND result IS NULL", (json.dumps({"lost": True}), run)
@@ -238,14 +243,50 @@ class Store:
             ) from error
 
 
+class _Pending:
+    """Rows of journals that are written and not yet committed; all runs of a store share one transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._writers: set[RunJournal] = set()
+
+    def write(self, writer: RunJournal, statement: str, values: tuple[Any, ...]) -> int:
+        """Write a row; returns its number."""
+        if writer.broken is not None:
+            return 0
+        self._writers.add(writer)
+        try:
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN IMMEDIATE")
+            return self._db.execute(statement, values).lastrowid or 0
+        except sqlite3.Error as error:
+            self._fail(error)
+            return 0
+
+    def commit(self) -> None:
+        try:
+            self._db.commit()
+        except sqlite3.Error as error:
+            self._fail(error)
+        self._writers.clear()
+
+    def _fail(self, error: sqlite3.Error) -> None:
+        """Nothing of the transaction is kept, so no run that wrote into it can be resumed."""
+        with suppress(sqlite3.Error):
+            self._db.rollback()
+        for writer in self._writers:
+            writer.broken = f"the journal stopped, this run cannot be resumed: {error}"
+        self._writers.clear()
+
+
 class RunJournal:
     """The `ponder.engine.journal.Journal` of one run.
 
     When the disk fills up, the run goes on without it: `broken` then says why.
     """
 
-    def __init__(self, db: sqlite3.Connection, run: str) -> None:
-        self._db = db
+    def __init__(self, pending: _Pending, run: str) -> None:
+        self._pending = pending
         self._run = run
         self.broken: str | None = None
 
@@ -259,20 +300,16 @@ class RunJournal:
 
     def settle(self, row: int, result: Record, at: float) -> None:
         """Write the result into the row."""
-        self._execute("UPDATE actions SET result = ?, at = ? WHERE row = ?", (json.dumps(result), at, row))
+        values = (json.dumps(result), at, row)
+        self._pending.write(self, "UPDATE actions SET result = ?, at = ? WHERE row = ?", values)
+
+    def flush(self) -> None:
+        """Commit what was written."""
+        self._pending.commit()
 
     def _insert(self, lane: str, step: int, part: str, intent: str, result: str | None, at: float) -> int:
-        cursor = self._execute(
+        return self._pending.write(
+            self,
             "INSERT INTO actions (run, lane, step, part, intent, result, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (self._run, lane, step, part, intent, result, at),
         )
-        return (cursor.lastrowid or 0) if cursor is not None else 0
-
-    def _execute(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor | None:
-        if self.broken is not None:
-            return None
-        try:
-            return self._db.execute(statement, values)
-        except sqlite3.Error as error:
-            self.broken = f"the journal stopped, this run cannot be resumed: {error}"
-            return None

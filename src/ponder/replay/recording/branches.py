@@ -97,6 +97,9 @@ class _Log:
     def note(self, lane: str, step: int, part: str, result: Record, at: float) -> None:
         """Decisions are in the answer."""
 
+    def flush(self) -> None:
+        """Nothing here outlives the process."""
+
     def recorded(self, branch: Branch, wording: dict[str, str]) -> RecordedBranch:
         """A branch that has ended."""
         probes = self.probes[branch.id]
