@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace as changed
 from typing import Any
 
 import pytest
@@ -111,6 +112,28 @@ def test_probes_are_charged_when_they_have_a_price() -> None:
     recorded = trace(branch("AAA", 35, "A"))
     assert replay(recorded, step, orders=1, interpreted=True).tokens.tolist() == [[35]]
     assert replay(recorded, step, orders=1, interpreted=True, probe_cost=2).tokens.tolist() == [[41]]
+
+
+@pytest.mark.parametrize("interpreted", [True, False])
+def test_an_interval_costs_what_it_had_when_it_was_recorded(interpreted: bool) -> None:
+    """A server may stop a token or two before the interval is full."""
+    recorded = trace(changed(branch("AAA", 35, "A"), probe_tokens=[9, 19, 28]))
+    run = replay(recorded, advance_twice, orders=1, interpreted=interpreted)
+    assert run.tokens.tolist() == run.sequential.tolist() == [[19]]
+    assert replay(recorded, all_the_way, orders=1, interpreted=interpreted).tokens.tolist() == [[35]]
+
+
+def advance_twice(view: View, plan: Plan) -> Iterator[None]:
+    plan.open[0] = 1
+    yield
+    plan.advance[0] = 1
+    yield
+
+
+def all_the_way(view: View, plan: Plan) -> Iterator[None]:
+    plan.open[0] = 1
+    plan.run[0] = TO_END
+    yield
 
 
 def test_ties_go_to_the_answer_that_was_first_never_to_the_reference() -> None:

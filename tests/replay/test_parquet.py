@@ -27,7 +27,7 @@ reals = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 def branches(draw: st.DrawFn) -> RecordedBranch:
     probes = draw(st.lists(st.none() | texts, max_size=5))
     count = len(probes)
-    growth = draw(st.lists(st.integers(1, 50), min_size=count, max_size=count))
+    growth = draw(st.lists(st.integers(1, INTERVAL), min_size=count, max_size=count))
     costs = st.lists(st.integers(0, 30), min_size=count, max_size=count)
     return RecordedBranch(
         probes=probes,

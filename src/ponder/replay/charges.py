@@ -24,15 +24,22 @@ def reach(view: View, books: Books, tables: Tables, b: int, i: int, advance: int
     count, length, depth, cost, asked = tables.counts[i], tables.lengths[i], view.depth[b], books.cost[b], 0
     if run:
         depth = count + 1 if run == TO_END else min(depth + run, count + 1)
-        cost = max(cost, min(length, depth * tables.interval) if depth <= count else length)
+        cost = max(cost, min(length, _tokens_at(tables, i, depth)) if depth <= count else length)
     else:
         asked = min(advance, count - depth)
-        cost += asked * tables.interval
+        cost += _tokens_at(tables, i, depth + asked) - _tokens_at(tables, i, depth)
         depth += asked
         if asked < advance:
             depth = count + 1
             cost = max(cost, length)
     return depth, cost, asked
+
+
+def _tokens_at(tables: Tables, i: int, depth: int) -> int:
+    """How long branch i of the trace was after so many intervals with a probe at the end."""
+    if tables.regular or depth == 0:
+        return depth * tables.interval
+    return tables.marks[tables.starts[i] + depth - 1]
 
 
 def ration(view: View, plan: Plan, books: Books, tables: Tables, first: int, order: int) -> int:

@@ -5,7 +5,8 @@ Written in the part of Python that Numba compiles, so that one source runs inter
 A branch with n recorded probes takes n + 1 intervals: after each of the first n there is a probe, after the last the
 final answer. Where probes are asked, as published, every interval but the last is charged in full and the last what
 remains, if anything; where they are not, the charge follows the recorded length: ``min(length, depth * interval)``, and
-a finished branch costs its length. A pruned branch costs what it had.
+a finished branch costs its length. A pruned branch costs what it had. A trace may say at how many tokens each probe was
+asked, where that was not after full intervals; then those are charged.
 
 That is what the same run costs live if a trace holds the probes that a live run asks: one after each interval at whose
 end the branch was still under way. Then n intervals are full and the last is at most one. In the published traces the
@@ -40,6 +41,8 @@ class Tables(NamedTuple):
 
     probes: Numbers
     """[P] The ids of all probes; ids are per question, -1 abstains."""
+    marks: Numbers
+    """[P] Tokens of the branch at each probe; empty if `regular`."""
     starts: Numbers
     """[Q * B] Where a branch's probes begin in `probes`."""
     counts: Numbers
@@ -56,7 +59,9 @@ class Tables(NamedTuple):
     """[(B + 1)^2] `beta_confidence` of two counts, at first * (B + 1) + second."""
     branches: int
     interval: int
-    """Tokens between two probes."""
+    """Tokens between two probes, at most."""
+    regular: bool
+    """True if every probe comes after full intervals."""
     probe_cost: int
     """Tokens charged for a probe; 0 as published."""
     longest: int

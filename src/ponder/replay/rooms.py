@@ -33,8 +33,10 @@ class Room(NamedTuple):
 
 def tables(trace: Trace, orders: NDArray[np.int32], probe_cost: int, *, lists: bool, budget: int = 0) -> Tables:
     """A trace under these orders as the environment reads it; `budget` is in tokens an episode, 0 is none."""
+    regular = trace.probe_tokens is None
     columns: list[Any] = [
         trace.probes,
+        trace.probes[:0] if regular else trace.probe_tokens,
         trace.starts,
         trace.counts,
         trace.lengths,
@@ -45,7 +47,8 @@ def tables(trace: Trace, orders: NDArray[np.int32], probe_cost: int, *, lists: b
     ]
     if lists:
         columns = [column.tolist() for column in columns]
-    return Tables._make([*columns, trace.branches, trace.interval, probe_cost, int(trace.lengths.max()), budget])
+    longest = int(trace.lengths.max())
+    return Tables._make([*columns, trace.branches, trace.interval, regular, probe_cost, longest, budget])
 
 
 @cache

@@ -211,3 +211,5 @@ def _flaws(interval: int | None, branch: RecordedBranch) -> Iterator[str]:
     tokens = [0, *(branch.probe_tokens or ())]
     if any(after <= before for before, after in itertools.pairwise(tokens)):
         yield "each probe must come after more tokens than the one before"
+    if interval is not None and any(after - before > interval for before, after in itertools.pairwise(tokens)):
+        yield f"its probes are more than the interval of {interval} tokens apart"
