@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ponder.core.backend import Backend, Capability, Request
 from ponder.core.errors import MissingCapability
 
-__all__ = ["needs", "refuse_undeclared"]
+__all__ = ["needs", "refuse_options", "refuse_undeclared"]
 
 
 def needs(request: Request) -> frozenset[Capability]:
@@ -37,3 +39,14 @@ def refuse_undeclared(backend: Backend, request: Request) -> None:
     if missing:
         names = ", ".join(repr(str(capability)) for capability in sorted(missing))
         raise MissingCapability(f"the backend {backend.name!r} cannot do what this call needs: {names}")
+
+
+def refuse_options(backend: Backend, request: Request, known: Iterable[str]) -> None:
+    """Raise before anything is sent if the request has options other than the `known` ones.
+
+    Raises:
+        MissingCapability: names them.
+    """
+    unknown = sorted(request.options.keys() - set(known))
+    if unknown:
+        raise MissingCapability(f"the backend {backend.name!r} cannot honour {', '.join(map(repr, unknown))}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from ponder.backends.needs import refuse_undeclared
+from ponder.backends.needs import refuse_options, refuse_undeclared
 from ponder.backends.thinking import split_thinking
 from ponder.core.backend import Capability, Choice, Completion, Finish, Price, Progress, Request, Usage
 from ponder.core.errors import BackendError, InvalidOption
@@ -84,6 +84,7 @@ class Scripted:
             BackendError: the script says so.
         """
         refuse_undeclared(self, request)
+        refuse_options(self, request, ())
         self.calls += 1
         progress.prompt_tokens = _prompt_tokens(request)
         parts = [self._part(request, index) for index in range(request.n)]

@@ -18,8 +18,9 @@ class Answer:
 
     `value` is the final answer, None when there is none; `text` the whole reply that gives it. `confidence` in
     [0, 1] is the winner's share of the complete samples, or what the strategy says of itself. `votes` maps every
-    answer to its weight, the winner first. `stopped_because` is a phrase for people. A strategy fills these; the
-    engine adds the bill, all branches, `notes` (samples that failed, for example) and the run's id.
+    answer to its weight, the winner first. `stopped_because` is a phrase for people. `branch` is the id of the branch
+    whose reply `text` is, None if it is of no single one. A strategy fills these; the engine adds the bill, all
+    branches, `notes` (samples that failed, for example) and the run's id.
     """
 
     value: str | None
@@ -27,6 +28,7 @@ class Answer:
     confidence: float | None = None
     stopped_because: str = ""
     votes: Mapping[str, float] = field(default_factory=dict)
+    branch: str | None = None
     abstained: bool = False
     bill: Bill = field(default_factory=Bill)
     branches: tuple[Branch, ...] = ()
@@ -40,6 +42,7 @@ class Answer:
             "text": self.text,
             "confidence": self.confidence,
             "stopped_because": self.stopped_because,
+            "branch": self.branch,
             "abstained": self.abstained,
             "votes": dict(self.votes),
             "bill": self.bill.as_dict(),
@@ -53,6 +56,8 @@ class Answer:
         """The inverse of `as_dict`."""
         values = dict(data)
         values["bill"] = Bill.from_dict(values["bill"])
-        values["branches"] = tuple(Branch(**branch) for branch in values["branches"])
+        values["branches"] = tuple(
+            Branch(**{**branch, "tool_calls": tuple(branch.get("tool_calls", ()))}) for branch in values["branches"]
+        )
         values["notes"] = tuple(values["notes"])
         return cls(**values)

@@ -62,6 +62,10 @@ class Request:
     of the `n` choices, so that a backend may keep state (a KV cache slot) for it. `stream` asks the backend to report
     `Progress` while it works, because the caller may cancel or shows it live. `logprobs` is how many alternatives
     to report for the first token; 0 reports none.
+
+    `options` are further fields of the chat API under their names there (``tools``, ``response_format``, penalties); a
+    text that ``stop`` among them ends has finish "stop". A backend that cannot honour one of them raises
+    `MissingCapability` with its name.
     """
 
     messages: tuple[Message, ...]
@@ -77,6 +81,7 @@ class Request:
     thinking_budget: int | None = None
     branches: tuple[str, ...] = ()
     stream: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,8 @@ class Choice:
 
     `tokens` counts everything generated, reasoning included; `thinking_tokens` is the reasoning part of it.
     `logprob` is the mean log-probability of the generated tokens; `first` maps the likeliest first tokens to their
-    log-probabilities. Both are absent unless the request asked for log-probabilities.
+    log-probabilities. Both are absent unless the request asked for log-probabilities. `tool_calls` are as the chat API
+    has them: ``{"id": ..., "type": "function", "function": {"name": ..., "arguments": "{...}"}}``.
     """
 
     text: str
@@ -95,6 +101,7 @@ class Choice:
     thinking_tokens: int = 0
     logprob: float | None = None
     first: Mapping[str, float] = field(default_factory=dict)
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

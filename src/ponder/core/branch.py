@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ class Branch:
     counts what was generated along this line, a parent's share included. `answer` is the representative of the
     answers equal to it in this run, so that equal answers are equal strings; None abstains. `raw_answer` is how
     this branch put it. `logprob` is the mean log-probability of its tokens, `score` what the verifier gave.
+    `tool_calls` are what it ends with in place of a text, as the chat API has them.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Branch:
     logprob: float | None = None
     score: float | None = None
     error: str | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def complete(self) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from ponder.core.errors import InvalidOption
 
@@ -17,7 +19,8 @@ class Settings:
     """Sampling settings, the same for every branch of a run.
 
     `max_tokens` bounds one branch (or one chat reply), reasoning included. `seed` makes a run repeatable on a backend
-    that honours seeds; None draws one. `max_actions` stops a strategy that acts without end.
+    that honours seeds; None draws one. `max_actions` stops a strategy that acts without end. `options` are those of
+    `Request`: they go with every call that continues a branch.
     """
 
     max_tokens: int = 1024
@@ -28,6 +31,7 @@ class Settings:
     probe: str = PROBE
     probe_tokens: int = 24
     max_actions: int = 100_000
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_tokens <= 1_000_000:

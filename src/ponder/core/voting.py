@@ -47,13 +47,17 @@ def vote(branches: Sequence[Branch], weight: Weight = _one, because: str = "") -
         confidence=votes[winner] / total if total else None,
         stopped_because=because or f"{sum(branch.complete for branch in branches)} of {len(branches)} samples complete",
         votes=votes,
+        branch=spokesman.id,
     )
 
 
 def pick(branch: Branch, confidence: float | None = None, because: str = "") -> Answer:
     """The answer of one branch."""
     votes = {} if branch.answer is None else {branch.answer: 1.0}
-    return Answer(value=branch.answer, text=branch.text, confidence=confidence, stopped_because=because, votes=votes)
+    return Answer(
+        value=branch.answer, text=branch.text, confidence=confidence, stopped_because=because, votes=votes,
+        branch=branch.id,
+    )  # fmt: skip
 
 
 def beta_confidence(first: int, second: int) -> float:

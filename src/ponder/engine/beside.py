@@ -141,6 +141,7 @@ class Beside:
                 seed=self._requests.seed(None, f"{lane.name}{lane.step}"),
             ),
             messages=action.messages,
+            options={},  # tools and formats are for the answer, not for what is said about it
         )
         completion = await self._caller.make(lane, lane.step, "", "chat", request)
         self._state.deepen(lane, lane.depth + completion.usage.output)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import anyio
 
 from ponder.core.answers import AnswerFormat
+from ponder.core.tools import calls_as_value
 
 __all__ = ["Clusters"]
 
@@ -29,8 +31,14 @@ class Clusters:
         """Take over what an earlier life of the run had decided."""
         self._chosen[raw] = chosen
 
-    async def answer(self, text: str) -> tuple[str | None, str | None]:
-        """The answer in `text` as it stands, and its representative; (None, None) if there is none."""
+    async def answer(self, text: str, tool_calls: Sequence[Mapping[str, Any]] = ()) -> tuple[str | None, str | None]:
+        """The answer in a reply as it stands, and its representative; (None, None) if there is none.
+
+        Tool calls are an answer of their own kind: they are the same when names and arguments are.
+        """
+        if tool_calls:
+            value = calls_as_value(tool_calls)
+            return value, value
         raw = self._format.extract(text)
         return (raw, None if raw is None else await self.representative(raw))
 

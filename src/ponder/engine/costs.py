@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from ponder.core.backend import Price, Progress, Request
 from ponder.core.budget import Amount
 from ponder.core.ledger import Charge, Purpose
 
 __all__ = ["most", "spent"]
+
+PART = 16_384
+"""Tokens that an image, or another part of a message that is no text, may come to."""
 
 
 def most(request: Request, price: Price | None) -> Amount:
@@ -17,8 +24,21 @@ def most(request: Request, price: Price | None) -> Amount:
     tokens = request.n * request.max_tokens
     if price is None:
         return Amount(tokens=tokens, calls=1)
-    prompt = sum(len(str(message.get("content", "")).encode()) + 64 for message in request.messages)
-    return Amount(tokens, 1, price.cost(prompt + len(request.prefix.encode()), 0, tokens))
+    prompt = sum(map(_most_of_message, request.messages)) + len(request.prefix.encode())
+    if request.options:
+        prompt += len(json.dumps(request.options, default=str))  # tools and schemas are read, too
+    return Amount(tokens, 1, price.cost(prompt, 0, tokens))
+
+
+def _most_of_message(message: Mapping[str, Any]) -> int:
+    content = message.get("content", "")
+    if not isinstance(content, list):
+        said = len(str(content).encode()) + 64
+    else:
+        texts = [part.get("text") if isinstance(part, Mapping) else None for part in content]
+        said = 64 + sum(len(text.encode()) + 8 if isinstance(text, str) else PART for text in texts)
+    calls = message.get("tool_calls")
+    return said + len(json.dumps(calls, default=str)) if calls else said
 
 
 def spent(purpose: Purpose, progress: Progress, retries: int, failures: int = 0) -> Charge:

@@ -148,7 +148,7 @@ class Extender:
         """Find the answers of branches that have ended by themselves."""
         for branch in map(self._state.current, branches):
             if branch.ending == "stop" and branch.raw_answer is None:
-                raw, chosen = await self._clusters.answer(branch.text)
+                raw, chosen = await self._clusters.answer(branch.text, branch.tool_calls)
                 self._state.put(replace(branch, raw_answer=raw, answer=chosen))
 
     async def _raise_if_nothing_came(self, lane: Lane, tried: Sequence[Branch], done: Sequence[_Stretch]) -> None:

@@ -53,7 +53,7 @@ def completion(reply: Completion) -> dict[str, Any]:
 
 def read_completion(result: Mapping[str, Any]) -> Completion:
     """The inverse of `completion`."""
-    return Completion(tuple(Choice(**choice) for choice in result["choices"]), Usage(**result["usage"]))
+    return Completion(tuple(map(_read_choice, result["choices"])), Usage(**result["usage"]))
 
 
 def produced(progress: Progress) -> tuple[Choice, ...]:
@@ -75,7 +75,7 @@ def cut(
 
 def read_cut(result: Mapping[str, Any]) -> tuple[Choice, ...]:
     """The choices of `cut`."""
-    return tuple(Choice(**choice) for choice in result["cut"])
+    return tuple(map(_read_choice, result["cut"]))
 
 
 def read_limit(result: Mapping[str, Any]) -> BudgetExhausted | None:
@@ -100,5 +100,9 @@ def read_error(data: Mapping[str, Any]) -> PonderError:
 
 def _choice(choice: Choice) -> dict[str, Any]:
     data = {"text": choice.text, "tokens": choice.tokens, "finish": choice.finish}
-    optional = {"thinking": "", "thinking_tokens": 0, "logprob": None, "first": {}}
+    optional = {"thinking": "", "thinking_tokens": 0, "logprob": None, "first": {}, "tool_calls": ()}
     return data | {name: getattr(choice, name) for name, absent in optional.items() if getattr(choice, name) != absent}
+
+
+def _read_choice(data: Mapping[str, Any]) -> Choice:
+    return Choice(**{**data, "tool_calls": tuple(data.get("tool_calls", ()))})

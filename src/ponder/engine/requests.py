@@ -61,6 +61,7 @@ class Requests:
             thinking_budget=settings.thinking_budget,
             branches=branches,
             stream=stream,
+            options=settings.options,
         )
 
     def seed(self, branch: Branch | None, name: str = "") -> int | None:

@@ -223,4 +223,5 @@ def grow(branch: Branch, choice: Choice, limit: int) -> Branch:
         tokens=tokens,
         ending=ending,
         logprob=logprob,
+        tool_calls=branch.tool_calls + choice.tool_calls,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from ponder.backends.openai.counts import Count, count, estimate, estimate_promp
 from ponder.backends.thinking import opens_inside, split_thinking
 from ponder.core.backend import Choice, Completion, Finish, Request, Usage
 
-__all__ = ["Draft", "WrongShape", "complete", "read", "text_of", "whole"]
+__all__ = ["Draft", "WrongShape", "complete", "entries_of", "read", "text_of", "whole"]
 
 _LENGTH = frozenset({"length", "max_tokens"})
 
@@ -35,6 +36,7 @@ class Draft:
     pieces: int = 0
     logprobs: list[float] = field(default_factory=list)
     first: dict[str, float] | None = None
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
 
     def add_logprobs(self, logprobs: object) -> None:
         """Take over the log-probabilities of more tokens.
@@ -88,6 +90,18 @@ def text_of(message: Mapping[str, Any], *keys: str) -> str:
     return ""
 
 
+def entries_of(message: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """The objects in the list `key`; empty if there is none.
+
+    Raises:
+        WrongShape: the field holds something else.
+    """
+    entries = message.get(key) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise WrongShape(f"{key!r} is no list of objects")
+    return entries
+
+
 def read(reply: object, request: Request) -> Completion:
     """A reply that came in one piece.
 
@@ -113,6 +127,7 @@ def _read_choice(choice: object) -> Draft:
         finish=text_of(choice, "finish_reason") or "stop",
         stopped_by=choice.get("stop_reason", choice.get("matched_stop")),
         tokens=len(ids) if isinstance(ids, list) else None,
+        tool_calls=entries_of(message, "tool_calls"),
     )
     draft.add_logprobs(choice.get("logprobs"))
     return draft
@@ -129,7 +144,7 @@ def complete(drafts: list[Draft], counted: Count, request: Request) -> Completio
     texts = [_texts(draft, request) for draft in drafts]
     visible = [text for _, text in texts]
     thinking = [text for text, _ in texts]
-    guesses = [len(draft.logprobs) or draft.pieces or estimate(draft.content + draft.reasoning) for draft in drafts]
+    guesses = [len(draft.logprobs) or draft.pieces or estimate(_written(draft)) for draft in drafts]
     tokens = count(counted.output, [draft.tokens for draft in drafts], guesses)
     reasoning = share(counted.reasoning, tokens, [len(text) for text in visible], [len(text) for text in thinking])
     choices = tuple(
@@ -141,11 +156,17 @@ def complete(drafts: list[Draft], counted: Count, request: Request) -> Completio
             thinking_tokens=reasoning[at],
             logprob=sum(draft.logprobs) / len(draft.logprobs) if draft.logprobs and request.logprobs else None,
             first=(draft.first or {}) if request.logprobs else {},
+            tool_calls=tuple(draft.tool_calls),
         )
         for at, draft in enumerate(drafts)
     )
     prompt = counted.prompt if counted.prompt is not None else estimate_prompt(request)
     return Completion(choices, Usage(prompt=prompt, cached=min(counted.cached, prompt), output=sum(tokens)))
+
+
+def _written(draft: Draft) -> str:
+    """All that the model wrote of a choice."""
+    return draft.content + draft.reasoning + "".join(map(json.dumps, draft.tool_calls))
 
 
 def _texts(draft: Draft, request: Request) -> tuple[str, str]:

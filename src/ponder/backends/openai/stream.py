@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ponder.backends.openai.counts import Count, read_count
-from ponder.backends.openai.reply import Draft, WrongShape, complete, text_of, whole
+from ponder.backends.openai.reply import Draft, WrongShape, complete, entries_of, text_of, whole
 from ponder.backends.thinking import ThinkingStream, opens_inside
 from ponder.core.backend import Completion, Progress, Request
 
@@ -103,11 +103,28 @@ class _Line:
         draft.add_logprobs(choice.get("logprobs"))
         draft.finish = text_of(choice, "finish_reason") or draft.finish
         draft.stopped_by = choice.get("stop_reason", choice.get("matched_stop")) or draft.stopped_by
-        if reasoning or content:
+        calls = entries_of(delta, "tool_calls")
+        for call in calls:
+            self._add_call(call)
+        if reasoning or content or calls:
             self._reasoning.append(reasoning)
             self._content.append(content)
             draft.pieces += 1
             self._show(*self._thinking.feed(content), tokens=1)
+
+    def _add_call(self, piece: Mapping[str, Any]) -> None:
+        """A piece of a tool call: the first names it, the others carry on its arguments (OpenAI's API reference)."""
+        calls, at = self.draft.tool_calls, piece.get("index", 0)
+        if not isinstance(at, int) or not 0 <= at <= len(calls):
+            raise WrongShape(f"a piece of a tool call has the index {at!r:.20}")
+        if at == len(calls):
+            calls.append({"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
+        known, function = calls[at], piece.get("function") or {}
+        if not isinstance(function, dict):
+            raise WrongShape("'function' is no object")
+        known["id"] = text_of(piece, "id") or known["id"]
+        known["function"]["name"] += text_of(function, "name")
+        known["function"]["arguments"] += text_of(function, "arguments")
 
     def _joined(self, content: str) -> str:
         """`content` without half a UTF-16 pair at its end, which waits for the next piece."""

@@ -16,12 +16,12 @@ _encode = json.JSONEncoder(default=dict, check_circular=False).encode
 
 
 def chat_body(request: Request, model: str, server: Server, capabilities: frozenset[Capability]) -> bytes:
-    """The JSON body of a chat completion, UTF-8; the messages go in as they are.
+    """The JSON body of a chat completion, UTF-8; the messages and `options` go in as they are.
 
     The prefix goes in as a last assistant message with ``continue_final_message``, which vLLM, SGLang and llama.cpp
     all understand. The servers strip nothing from it, but chat templates may trim white space at its end.
     """
-    fields: dict[str, Any] = {"model": model, "messages": list(request.messages)}
+    fields: dict[str, Any] = {**request.options, "model": model, "messages": list(request.messages)}
     if request.prefix:
         fields["messages"].append({"role": "assistant", "content": request.prefix})
         fields["continue_final_message"] = True
@@ -39,7 +39,7 @@ def text_body(request: Request, model: str, server: Server, capabilities: frozen
     Raises:
         InvalidProblem: a message holds more than text.
     """
-    fields: dict[str, Any] = {"model": model, "prompt": prompt_of(request)}
+    fields: dict[str, Any] = {**request.options, "model": model, "prompt": prompt_of(request)}
     if request.logprobs:
         fields["logprobs"] = request.logprobs
     _add_settings(fields, request, server, capabilities)
@@ -57,7 +57,7 @@ def _add_settings(
         fields["n"] = request.n
         fields.update(server.extra_many)
     if request.stop:
-        fields["stop"] = request.stop
+        fields["stop"] = [*request.stop, *request.options.get("stop", ())]
     if request.seed is not None and Capability.SEED in capabilities:
         fields["seed"] = request.seed
     if request.schema is not None and server.bare_schema:
