@@ -194,10 +194,17 @@ async def execute(
             answer = replace(answer, notes=(*answer.notes, journal.broken))
         if store is not None and run is not None:
             try:
-                store.finish(run, "interrupted" if live.stopped else "done", answer.as_dict())
+                store.finish(run, _status(live), answer.as_dict())
             except StoreError as error:
                 answer = replace(answer, notes=(*answer.notes, str(error)))
         return answer
+
+
+def _status(live: Live) -> str:
+    """How a run with an answer ended; all but one that is done may go on."""
+    if live.stopped:
+        return "interrupted"
+    return "failed" if live.broke else "done"
 
 
 async def aresume(

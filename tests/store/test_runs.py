@@ -118,6 +118,18 @@ def test_a_run_that_fails_again_can_be_taken_up_again(store: Store) -> None:
     assert (answer.value, answer.bill.calls, answer.bill.failed_calls) == ("4", 1 + 1 + 1 + 3, 2)
 
 
+def test_a_run_that_failed_half_way_has_an_answer_and_goes_on_too(store: Store) -> None:
+    """The two samples of the first window disagree; then the server moves."""
+    asked = iter(["Answer: 4", "Answer: 5"])
+    answer = solve(store, model(lambda *_: next(asked, Rejected("the server has moved"))), "esc(n=4,window=2)")
+    assert (answer.value, answer.stopped_because) == ("4", "the model failed: the server has moved")
+    assert store.run("last").status == "failed"
+    again = model()
+    assert resume(store, again).stopped_because == "a window of 2 agreed after 4 samples"
+    assert again.calls == 2
+    assert store.run("last").status == "done"
+
+
 def test_a_budget_that_is_too_small_is_refused_and_nothing_is_sent(store: Store) -> None:
     backend = model()
     with pytest.raises(BudgetTooSmall):

@@ -34,7 +34,7 @@ def _present(answer: Answer, row: RunRow | None, status: str, as_json: bool, sho
         return
     if show_branches:
         print("\n".join(_branch(branch) for branch in answer.branches))
-    print_fields(fields(answer, resumable=status in ("interrupted", "running")), emphasis="answer")
+    print_fields(fields(answer, resumable=status != "done"), emphasis="answer")
 
 
 def print_fields(named: Iterable[tuple[str, str]], emphasis: str = "") -> None:

@@ -89,6 +89,7 @@ class Live:
         self._acted = 0
         self._born = 0.0
         self._reason: str | None = None
+        self._broke = False
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
         self._outcome: Answer | Exception = StrategyStuck("the run has not ended")
@@ -106,6 +107,11 @@ class Live:
     def stopped(self) -> bool:
         """True once `stop` was called."""
         return self._reason is not None
+
+    @property
+    def broke(self) -> bool:
+        """True if the model failed before the strategy was done; the answer is that of the branches until then."""
+        return self._broke
 
     def so_far(self, because: str) -> Answer:
         """The best answer and the bill at this moment."""
@@ -180,6 +186,7 @@ class Live:
         except BackendError as error:
             if not any(branch.complete for branch in self.state.branches.values()):
                 raise
+            self._broke = True
             return await self._best(f"the model failed: {error}")
 
     async def _best(self, because: str) -> Answer:
