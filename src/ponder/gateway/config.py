@@ -1,0 +1,136 @@
+"""What the operator decides: plain data, with the bounds that each value must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from ponder.core.backend import Price
+from ponder.core.options import Between
+
+__all__ = ["SINGLE", "Caps", "Config", "Defaults", "Key", "Limits", "Upstream", "read_config"]
+
+SINGLE = "single"
+"""As the fallback of an upstream: one pass instead of many."""
+
+Many = Annotated[int, Between(1, 4096)]
+Tokens = Annotated[int, Between(1, 10**12)]
+Dollars = Annotated[float, Between(1e-9, 1e9)]
+Seconds = Annotated[float, Between(0.001, 86_400)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """A model server, or a model in this process.
+
+    `url` is ``http://host:port/v1``, or ``local/NAME``. `key_env` names the environment variable that holds its key.
+    `models` are the names that it serves; empty: those that it lists. `max_tokens` is the longest reply of its models:
+    what a reply is taken for when a client sets no limit. `timeout` is how long it may be silent. `fallback` is the
+    name of another upstream that takes over, or `SINGLE`: one pass instead of many.
+    """
+
+    name: str
+    url: str
+    key_env: str | None = None
+    models: tuple[str, ...] = ()
+    concurrency: Many = 16
+    max_tokens: Annotated[int, Between(1, 10_000_000)] = 32_768
+    price: Price | None = None
+    timeout: Seconds = 600.0
+    fallback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """What one request may ask for; None is no cap.
+
+    `n` counts branches over the whole request, `depth` the steps in which one branch is continued, `branches` those
+    that run at the same time. `tokens` and `usd` bound the worst case. `seconds` is the longest deadline, and that of
+    a request without one. `prompt_bytes` is the size of all messages.
+    """
+
+    n: Many = 64
+    depth: Annotated[int, Between(1, 1_000_000)] = 256
+    tokens: Tokens | None = None
+    usd: Dollars | None = None
+    seconds: Seconds = 600.0
+    branches: Many = 64
+    prompt_bytes: Annotated[int, Between(1, 10**9)] = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What may be spent over time; None is no limit. A day is one of UTC; `tokens` and `usd` are for good."""
+
+    requests_per_minute: Annotated[int, Between(1, 10_000_000)] | None = None
+    tokens_per_day: Tokens | None = None
+    usd_per_day: Dollars | None = None
+    tokens: Tokens | None = None
+    usd: Dollars | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """What holds for one API key; `strategy` is its default."""
+
+    name: str
+    caps: Caps = field(default_factory=Caps)
+    limits: Limits = field(default_factory=Limits)
+    strategy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What a request gets that does not say; `models` maps a model to the strategy it has instead of `strategy`."""
+
+    strategy: str = "adaptive-consistency@0.5"
+    max_tokens: Annotated[int, Between(1, 1_000_000)] = 1024
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+def _embedded() -> dict[str, Upstream]:
+    return {"local": Upstream(name="local", url="local/qwen2.5-coder-1.5b")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration; without anything, the embedded model on loopback.
+
+    `caps` and `limits` hold for every key that has none of its own in `keys`; `total` is for all keys together.
+    `branches` is how many branches run at the same time over all requests, `queue` how many requests wait for their
+    turn, for at most `queue_seconds`. `store` is the database; None is that of `ponder runs`.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Between(0, 65_535)] = 8080
+    store: Path | None = None
+    branches: Many = 256
+    queue: Annotated[int, Between(0, 100_000)] = 256
+    queue_seconds: Seconds = 30.0
+    upstreams: Mapping[str, Upstream] = field(default_factory=_embedded)
+    defaults: Defaults = field(default_factory=Defaults)
+    caps: Caps = field(default_factory=Caps)
+    limits: Limits = field(default_factory=Limits)
+    total: Limits = field(default_factory=Limits)
+    keys: Mapping[str, Key] = field(default_factory=dict)
+
+    def key(self, name: str) -> Key:
+        """What holds for the key `name`."""
+        return self.keys.get(name) or Key(name=name, caps=self.caps, limits=self.limits)
+
+
+def read_config(path: Path) -> Config:
+    """The configuration in a TOML file.
+
+    Raises:
+        InvalidOption: ``FILE:LINE: what is wrong``, for the first thing that is.
+    """
+    from ponder.core.errors import InvalidOption
+    from ponder.gateway.config_file import read
+
+    config, wrong = read(path)
+    if wrong:
+        raise InvalidOption(wrong[0])
+    return config

@@ -1,0 +1,159 @@
+"""The configuration as a TOML file: everything in it is known, of the right type and within its bounds."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ponder.core.errors import UsageError
+from ponder.gateway.config import SINGLE, Caps, Config, Defaults, Key, Limits, Upstream
+from ponder.gateway.tables import Faults, Place
+from ponder.gateway.toml_lines import line_of_error, lines_of
+
+__all__ = ["check_config", "read"]
+
+SERVER = ("host", "port", "store", "branches", "queue", "queue_seconds")
+
+
+def check_config(path: Path) -> list[str]:
+    """Everything that is wrong with a configuration file, as ``FILE:LINE: what is wrong``; empty if nothing is."""
+    return read(path)[1]
+
+
+def read(path: Path) -> tuple[Config, list[str]]:
+    """The configuration in a file, and what is wrong with it, by line: only without a fault is the former of use."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        return Config(), [f"{path}: cannot be read: {error.strerror or error}"]
+    except UnicodeDecodeError:
+        return Config(), [f"{path}: cannot be read: it is not UTF-8"]
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what = str(error).split(" (at ")[0]
+        return Config(), [f"{path}:{line_of_error(error, text)}: this is no TOML: {what[:1].lower()}{what[1:]}"]
+    faults = Faults()
+    config = _config(document, path, faults)
+    if not faults.found:
+        return config, []
+    lines = lines_of(text)
+    return config, [f"{path}:{line}: {what}" for line, what in sorted(faults.on(lines))]
+
+
+def _config(document: Mapping[str, Any], path: Path, faults: Faults) -> Config:
+    known = ("server", "upstreams", "defaults", "caps", "limits", "keys")
+    tables = faults.known(document, (), "table", known)
+    server = faults.table(tables.get("server", {}), ("server",))
+    caps = faults.values(Caps(), tables.get("caps", {}), ("caps",))
+    limits = faults.values(Limits(), tables.get("limits", {}), ("limits",))
+    total = faults.values(Limits(), server.pop("limits", {}), ("server", "limits"))
+    store = faults.take(server, "store", str, ("server",))
+    config = Config(
+        store=None if store is None else path.parent / Path(store).expanduser(),
+        defaults=_defaults(tables.get("defaults", {}), faults),
+        caps=caps,
+        limits=limits,
+        total=total,
+        keys={
+            name: _key(name, table, caps, limits, faults)
+            for name, table in faults.table(tables.get("keys", {}), ("keys",)).items()
+        },
+    )
+    config = faults.values(config, server, ("server",), only=SERVER)
+    if "upstreams" in tables:
+        given = faults.table(tables["upstreams"], ("upstreams",))
+        config = replace(config, upstreams={name: _upstream(name, table, faults) for name, table in given.items()})
+        if not given:
+            faults.add(("upstreams",), "upstreams is empty; leave it out for the embedded model")
+    _check_together(config, faults)
+    return config
+
+
+def _upstream(name: str, given: Any, faults: Faults) -> Upstream:
+    place = ("upstreams", name)
+    table = faults.table(given, place)
+    url = faults.take(table, "url", str, place)
+    models = faults.take(table, "models", list, place) or []
+    price = faults.take(table, "price", str, place)
+    if name == SINGLE:
+        faults.add(place, f"no upstream may be called {SINGLE}, which is a fallback of its own")
+    if url is None:
+        faults.add(place, f'{".".join(place)} has no url; write url = "http://localhost:8000/v1", or "local/NAME"')
+    elif not url.startswith("local/"):
+        faults.attempt((*place, "url"), lambda: _address(url))
+    if not all(isinstance(model, str) and model for model in models):
+        faults.add((*place, "models"), f"{'.'.join(place)}: models={models!r} is not a list of names")
+    upstream = faults.values(Upstream(name=name, url=url or "local/"), table, place)
+    if upstream.key_env is not None and not os.environ.get(upstream.key_env):
+        faults.add((*place, "key_env"), f"{'.'.join(place)}: the environment variable {upstream.key_env} is not set")
+    return replace(
+        upstream,
+        models=tuple(map(str, models)),
+        price=None if price is None else faults.attempt((*place, "price"), lambda: _price(price)),
+    )
+
+
+def _address(url: str) -> None:
+    from ponder.backends.openai.address import Address
+
+    if Address.of(url).authorization is not None:
+        raise UsageError("there is a password in the url; put it into a variable, and name that in key_env")
+
+
+def _price(text: str) -> Any:
+    from ponder.engine import prices
+
+    return prices.parse(text)
+
+
+def _defaults(given: Any, faults: Faults) -> Defaults:
+    table = faults.table(given, ("defaults",))
+    models = faults.table(table.pop("models", {}), ("defaults", "models"))
+    for model, spec in models.items():
+        _strategy(spec, ("defaults", "models", model), faults)
+    defaults = faults.values(Defaults(models=models), table, ("defaults",))
+    if "strategy" in table:
+        _strategy(defaults.strategy, ("defaults", "strategy"), faults)
+    return defaults
+
+
+def _key(name: str, given: Any, caps: Caps, limits: Limits, faults: Faults) -> Key:
+    place = ("keys", name)
+    table = faults.table(given, place)
+    key = Key(
+        name=name,
+        caps=faults.values(caps, table.pop("caps", {}), (*place, "caps")),
+        limits=faults.values(limits, table.pop("limits", {}), (*place, "limits")),
+    )
+    key = faults.values(key, table, place)
+    if key.strategy is not None:
+        _strategy(key.strategy, (*place, "strategy"), faults)
+    return key
+
+
+def _strategy(spec: Any, place: Place, faults: Faults) -> None:
+    import ponder.api  # noqa: F401 - registers what can be named
+    from ponder.core.registry import parse_spec
+
+    if not isinstance(spec, str):
+        faults.add(place, f"{'.'.join(place)}={spec!r} is not text")
+    else:
+        faults.attempt(place, lambda: parse_spec(spec))
+
+
+def _check_together(config: Config, faults: Faults) -> None:
+    served: dict[str, str] = {}
+    for name, upstream in config.upstreams.items():
+        place = ("upstreams", name)
+        if upstream.fallback not in (None, SINGLE, *config.upstreams) or upstream.fallback == name:
+            others = ", ".join([SINGLE, *(other for other in config.upstreams if other != name)])
+            faults.add((*place, "fallback"), f"upstreams.{name}: fallback={upstream.fallback!r} is none of {others}")
+        for model in upstream.models:
+            if model in served:
+                faults.add((*place, "models"), f"upstreams.{name}: {served[model]} serves {model!r}, too; name it once")
+            served[model] = name
