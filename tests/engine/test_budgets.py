@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -303,6 +304,22 @@ def test_a_limit_that_the_strategy_set_itself_is_not_why_the_run_stopped() -> No
 
     answer = solve(careful, Model(replies), budget="tokens=1000")
     assert answer.stopped_because == "had enough"
+
+
+def test_nor_is_a_deadline_that_it_set_itself() -> None:
+    async def endless(request: Request, progress: Progress) -> Completion:
+        await anyio.sleep(3600)
+        return said(request, "Answer: 4")
+
+    async def impatient(s: Session) -> Answer:
+        with suppress(BudgetExhausted):
+            async with s.limit(Budget(seconds=10)):
+                await s.extend(await s.sample(1))
+        return vote([], because="had waited enough")
+
+    answer = solve(impatient, Model(endless), budget="seconds=60")
+    assert answer.stopped_because == "had waited enough"
+    assert answer.branches[0].ending == "budget"
 
 
 def test_an_uncaught_limit_of_the_strategy_is_why_it_stopped() -> None:

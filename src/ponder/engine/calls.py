@@ -127,7 +127,10 @@ class Caller:
             return await self._in_a_slot(call)
         with anyio.CancelScope(deadline=call.lane.deadline):
             return await self._in_a_slot(call)
-        raise Cut(call.produced, _out_of_time())
+        raise Cut(call.produced, self._out_of_time(call.lane))
+
+    def _out_of_time(self, lane: Lane) -> BudgetExhausted:
+        return BudgetExhausted("the deadline passed", "seconds", inner=lane.deadline < self._state.deadline)
 
     async def _in_a_slot(self, call: _Call) -> Completion:
         async with self._slots:
@@ -216,7 +219,7 @@ class Caller:
         try:
             while True:
                 if _late(call.lane):
-                    raise _out_of_time()
+                    raise self._out_of_time(call.lane)
                 try:
                     call.lane.account.reserve(ceiling)
                     return ceiling
@@ -241,7 +244,7 @@ class Caller:
         self._memory.settle(call.row, {**result, "charge": call.charge.as_dict()})
 
     def _cut_row(self, call: _Call) -> None:
-        limit = _out_of_time() if _late(call.lane) else None
+        limit = self._out_of_time(call.lane) if _late(call.lane) else None
         interrupted = limit is None and self._interrupted()
         if interrupted:  # the text is thrown away, and asked for again when the run resumes
             call.charge += Charge(discarded=call.charge.output - call.charge.discarded)
@@ -272,10 +275,6 @@ class Caller:
 
 def _late(lane: Lane) -> bool:
     return lane.deadline != float("inf") and anyio.current_time() >= lane.deadline
-
-
-def _out_of_time() -> BudgetExhausted:
-    return BudgetExhausted("the deadline passed", "seconds")
 
 
 def _pause(error: Exception) -> bool | float:

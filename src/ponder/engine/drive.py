@@ -25,7 +25,7 @@ from ponder.core.problem import Problem
 from ponder.core.registry import Plan
 from ponder.core.session import Session
 from ponder.core.settings import Settings
-from ponder.engine.program import Returned, advance, checked
+from ponder.engine.program import Returned, abandon, advance, checked, close
 from ponder.engine.state import Lane, State
 
 __all__ = ["Environment", "drive"]
@@ -170,6 +170,7 @@ class _Simulation:
         task.lane.step += 1
         if next(self._acted) > self._settings.max_actions:
             limit = f"strategy {self._name} performed more than {self._settings.max_actions:,} actions"
+            abandon(asked)
             self._end(task, None, StrategyStuck(limit))
             return
         self._resume(task, lambda: self._perform(task, asked))
@@ -184,7 +185,7 @@ class _Simulation:
 
     def _abandon(self, task: _Task) -> None:
         """Close a task's coroutine and cut its children, at its own depth."""
-        task.program.close()
+        close(task.program)
         for race in task.races.values():
             self._close(task, race)
         task.races.clear()

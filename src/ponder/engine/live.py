@@ -172,7 +172,7 @@ class Live:
         lane = self.state.lane()
         seconds = self.state.root.budget.seconds
         if seconds is not None:
-            lane.deadline = anyio.current_time() + seconds - self._recorded.clock
+            lane.deadline = self.state.deadline = anyio.current_time() + seconds - self._recorded.clock
         self._performer.check_affordable(lane)
         try:
             with self._scope:

@@ -71,6 +71,7 @@ class State:
         self.branches: dict[str, Branch] = {}
         self.notes: list[str] = []
         self.exhausted: BudgetExhausted | None = None
+        self.deadline = float("inf")
         self._ledger = Ledger(price)
         self._starts: dict[str, int] = {}
         self._children: dict[str, list[str]] = {}
