@@ -4,61 +4,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ponder.core.backend import Price
 from ponder.core.budget import Budget
-from ponder.core.errors import PonderError
 from ponder.core.ledger import Bill
+from ponder.gateway.caps import Ask, Refused, demand
 from ponder.gateway.config import Caps, Config, Key
 
-__all__ = ["Admission", "Ask", "Permit", "Refused"]
+__all__ = ["ANONYMOUS", "Admission", "Ask", "Permit", "Refused"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What a request would do, as far as its cost depends on it.
-
-    `strategy` is a spec; None is a request that passes through. `n` is how many choices it wants, each made in that
-    way. `max_tokens` is the limit of one reply, None if the client sets none. `budget` is what the client allows, its
-    deadline as `seconds` included. `price` is that of the upstream's model, None when nobody knows it.
-    """
-
-    upstream: str
-    prompt_bytes: int
-    strategy: str | None = None
-    n: int = 1
-    max_tokens: int | None = None
-    budget: Budget = field(default_factory=Budget)
-    price: Price | None = None
-
-
-class Refused(PonderError):
-    """A request that is not let in: the HTTP `status`, a `code` for programs, the seconds after which to try again."""
-
-    def __init__(self, status: int, code: str, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.retry_after = retry_after
+ANONYMOUS = "anonymous"
+"""Whose requests they are where no key is asked for."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Permit:
     """Leave to carry out one request.
 
-    `budget` is what the run is started with: what the client allows, or less. `max_tokens` is the limit of one reply,
-    None when none need be imposed. `key` is None where no key is asked for.
+    `budget` is what the run is started with: what the client allows, or less; a request that passes through keeps at
+    least its `seconds`. `max_tokens` is the limit of one reply, None when none need be imposed.
     """
 
-    key: Key | None
+    key: Key
     caps: Caps
     budget: Budget
     max_tokens: int | None
     bill: Bill | None = None
 
     def settle(self, bill: Bill) -> None:
-        """Say what the request has cost. The last word counts."""
+        """Say what the request has cost so far. The last word counts."""
         self.bill = bill
 
 
@@ -75,11 +49,9 @@ class Admission:
         Raises:
             Refused: it is not let in; nothing was allocated or sent.
         """
-        caps = self._config.caps
-        if ask.prompt_bytes > caps.prompt_bytes:
-            raise Refused(
-                413,
-                "prompt_too_large",
-                f"the prompt has {ask.prompt_bytes:,} bytes; at most {caps.prompt_bytes:,} are allowed",
-            )
-        yield Permit(key=None, caps=caps, budget=ask.budget, max_tokens=ask.max_tokens)
+        key = self._config.key(ANONYMOUS)
+        longest = self._config.defaults.max_tokens if ask.strategy else self._config.upstreams[ask.upstream].max_tokens
+        asked = demand(ask, key.caps, longest)
+        imposed = asked.tokens // ask.n < asked.reply
+        reply = asked.tokens // ask.n if imposed else ask.max_tokens
+        yield Permit(key=key, caps=key.caps, budget=asked.budget, max_tokens=reply if not ask.strategy else asked.reply)

@@ -57,7 +57,7 @@ class Caps:
     usd: Dollars | None = None
     seconds: Seconds = 600.0
     branches: Many = 64
-    prompt_bytes: Annotated[int, Between(1, 10**9)] = 1_000_000
+    prompt_bytes: Annotated[int, Between(1, 10**9)] = 8_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +98,9 @@ def _embedded() -> dict[str, Upstream]:
 class Config:
     """The whole configuration; without anything, the embedded model on loopback.
 
-    `caps` and `limits` hold for every key that has none of its own in `keys`; `total` is for all keys together.
-    `branches` is how many branches run at the same time over all requests, `queue` how many requests wait for their
-    turn, for at most `queue_seconds`. `store` is the database; None is that of `ponder runs`.
+    `caps` and `limits` hold for every key that has none of its own in `keys`, and where no key is asked for; `total`
+    is for all keys together. `branches` is how many branches run at the same time over all requests, `queue` how many
+    requests wait for their turn, for at most `queue_seconds`. `store` is the database; None is that of `ponder runs`.
     """
 
     host: str = "127.0.0.1"

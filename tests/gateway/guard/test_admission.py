@@ -20,7 +20,7 @@ async def test_a_request_is_let_in_and_settled() -> None:
 
 async def test_a_prompt_that_is_too_large_is_refused() -> None:
     admission = Admission(Config(caps=Caps(prompt_bytes=1000)))
-    with pytest.raises(Refused, match="1,001 bytes; at most 1,000") as refused:
+    with pytest.raises(Refused, match="1,001 bytes of prompt; at most 1,000") as refused:
         async with admission.admit(None, Ask(upstream="local", prompt_bytes=1001, budget=Budget(tokens=1))):
             raise AssertionError
     assert (refused.value.status, refused.value.code) == (413, "prompt_too_large")
