@@ -76,6 +76,7 @@ def test_what_is_forged_is_read_as_long_as_it_is_possible(tmp_path: Path) -> Non
         ({"probe_tokens": [[20, 40], []]}, "row 1: has 1 probes and 0 token counts"),
         ({"probe_tokens": [[20, 20], [20]]}, "row 0: each probe must come after more tokens"),
         ({"probe_tokens": [[-20, 20], [20]]}, "row 0: its probes have token counts that do not lie"),
+        ({"probe_tokens": [[20, 41], [20]]}, "row 0: its probes are more than the interval of 20 tokens apart"),
         ({"probe_tokens": pa.array([[20, None], [20]], pa.list_(pa.int32()))}, "row 0: a number of a probe is missing"),
         ({"probe_costs": [[3], [3]]}, "row 0: has 2 probes and 1 costs"),
         ({"probes": [["8", "7"], None]}, "row 1: a value is missing"),
