@@ -166,7 +166,7 @@ class Store:
         rows = self._rows(run)
         if self.run(run).status == "failed":
             revised = up_to_the_failure([entry for _, entry in rows])
-            with self._reporting("write"), self._transaction():
+            with self.transaction():
                 for (row, before), after in zip(rows, revised, strict=True):
                     if after is None:
                         self._db.execute("DELETE FROM actions WHERE row = ?", (row,))
@@ -192,14 +192,31 @@ class Store:
             ]
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write in one transaction of its own, under the lock that all processes share. Do not wait inside.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        self._pending.commit()
+        with self._reporting("write"):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read. Do not wait inside.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        with self._reporting("read"):
+            yield self._db
 
     @contextmanager
     def claim(self, run: str) -> Iterator[None]:
