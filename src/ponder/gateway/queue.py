@@ -1,0 +1,146 @@
+"""Who goes next when all slots are taken: every key in its turn, by what it has had, not by how much it asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from ponder.gateway.caps import Refused
+
+__all__ = ["FairQueue"]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    weight: int
+    turn: asyncio.Future[None]
+    since: float
+
+
+@dataclass(slots=True)
+class _Line:
+    """The waiting requests of one key, and the virtual time at which the next of them may start."""
+
+    start: float = 0.0
+    waiting: deque[_Waiter] = field(default_factory=deque)
+
+
+class FairQueue:
+    """`capacity` slots for branches, and room for `longest` requests to wait for some, at most `patience` seconds.
+
+    Start-time fair queueing (Goyal, Vin and Cheng 1996): a key that has had w slots starts w later in virtual time, and
+    the earliest start goes first. So of two keys that always have requests waiting neither gets more slots than the
+    other, but for the size of one request; and one that comes once in a while does not wait behind the others' lines.
+    When the queue is full, the youngest request of the longest line makes room. It lives in one event loop.
+    """
+
+    def __init__(self, capacity: int, longest: int, patience: float) -> None:
+        self.capacity = capacity
+        self.free = capacity
+        self.closed = False
+        self._longest = longest
+        self._patience = patience
+        self._lines: dict[str, _Line] = {}
+        self._now = 0.0
+        self._latest_wait = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return sum(len(line.waiting) for line in self._lines.values())
+
+    @asynccontextmanager
+    async def slots(self, key: str, weight: int) -> AsyncIterator[None]:
+        """Hold `weight` slots, or all there are if those are fewer, for the time of the context.
+
+        Raises:
+            Refused: the queue is full or closed, or the wait took too long.
+        """
+        weight = min(weight, self.capacity)
+        await self._enter(key, weight)
+        try:
+            yield
+        finally:
+            self.free += weight
+            self._let_in()
+
+    def close(self) -> None:
+        """Let nobody in any more; who waits is refused."""
+        self.closed = True
+        for line in self._lines.values():
+            while line.waiting:
+                _refuse(line.waiting.pop(), _shutting_down())
+        self._lines.clear()
+
+    async def _enter(self, key: str, weight: int) -> None:
+        if self.closed:
+            raise _shutting_down()
+        line = self._lines.setdefault(key, _Line())
+        if not line.waiting:
+            line.start = max(line.start, self._now)
+        waiter = _Waiter(weight, asyncio.get_running_loop().create_future(), time.monotonic())
+        line.waiting.append(waiter)
+        self._let_in()
+        if waiter.turn.done():
+            return
+        if self.waiting > self._longest:
+            fullest = max(self._lines.values(), key=lambda one: len(one.waiting))
+            # Where lines are equally long, whoever comes now has to go.
+            last = (line if len(line.waiting) == len(fullest.waiting) else fullest).waiting.pop()
+            _refuse(last, self._refusal("all slots are taken and the queue is full"))
+        try:
+            async with asyncio.timeout(self._patience):
+                await waiter.turn
+        except TimeoutError:
+            self._leave(line, waiter)
+            raise self._refusal(f"all slots were taken for {self._patience:g} s") from None
+        except asyncio.CancelledError:
+            self._leave(line, waiter)
+            raise
+
+    def _leave(self, line: _Line, waiter: _Waiter) -> None:
+        """The waiter has gone away; what it was given in the same moment goes to the next."""
+        if waiter in line.waiting:
+            line.waiting.remove(waiter)
+        elif waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None:
+            self.free += waiter.weight
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while lines := [line for line in self._lines.values() if line.waiting]:
+            line = min(lines, key=lambda one: one.start)
+            first = line.waiting[0]
+            if first.turn.cancelled():
+                line.waiting.popleft()
+                continue
+            # It waits until it fits: if smaller ones went past, a large one might never get its turn.
+            if first.weight > self.free:
+                return
+            line.waiting.popleft()
+            self.free -= first.weight
+            self._now = line.start
+            line.start += first.weight
+            self._latest_wait = time.monotonic() - first.since
+            first.turn.set_result(None)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Keys without requests that have had no more than their share begin anew when they come again."""
+        for key in [key for key, line in self._lines.items() if line.start <= self._now]:
+            del self._lines[key]
+
+    def _refusal(self, why: str) -> Refused:
+        return Refused(503, "overloaded", f"{why}; try again later", retry_after=max(1.0, self._latest_wait))
+
+
+def _shutting_down() -> Refused:
+    return Refused(503, "shutting_down", "the gateway is shutting down", retry_after=1.0)
+
+
+def _refuse(waiter: _Waiter, why: Refused) -> None:
+    if not waiter.turn.done():
+        waiter.turn.set_exception(why)
