@@ -16,6 +16,7 @@ from ponder.cli.record import record
 from ponder.cli.replay import replay
 from ponder.cli.resume import resume
 from ponder.cli.runs import runs
+from ponder.cli.serve import serve
 from ponder.cli.shell import Shell
 from ponder.cli.solve import solve
 from ponder.cli.strategies import strategies
@@ -41,5 +42,7 @@ def main(context: click.Context) -> None:
         print(context.get_help())
 
 
-for command in (demo, solve, resume, runs, record, import_, replay, compare, models, strategies, doctor, completion):
+for command in (
+    demo, solve, serve, resume, runs, record, import_, replay, compare, models, strategies, doctor, completion,
+):  # fmt: skip
     main.add_command(command)

@@ -147,7 +147,14 @@ class BrokenReply(BackendError):
 
 
 class Rejected(BackendError):
-    """The server refused the call (401, 403, 404, 400 ...): asking again will not help."""
+    """The server refused the call (401, 403, 404, 400 ...): asking again will not help.
+
+    `status` is what it answered, None if it did not get so far.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class BudgetExhausted(PonderError):

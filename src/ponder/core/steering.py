@@ -173,9 +173,11 @@ class _Run:
         for b in voters:
             if view.answer[b] >= 0:
                 votes[names[view.answer[b]]] = votes.get(names[view.answer[b]], 0.0) + 1
+        spokesman = next((self.branches[b] for b in voters if view.answer[b] == chosen), None)
         return Answer(
             value=names[chosen],
-            text=next((self.branches[b].text for b in voters if view.answer[b] == chosen), ""),
+            text=spokesman.text if spokesman else "",
+            branch=spokesman.id if spokesman else None,
             confidence=votes[names[chosen]] / len(voters) if voters else None,
             stopped_because=f"{because}: {counts}",
             votes=dict(sorted(votes.items(), key=lambda vote: (vote[0] != names[chosen], -vote[1]))),

@@ -112,6 +112,8 @@ class LlamaCpp:
         The template is applied to the messages only and the prefix follows as it stands: a template would trim it,
         and then a branch would not go on where it stopped.
         """
+        if [message.get("role") for message in request.messages] == ["prompt"]:  # a text completion has no template
+            return self._counted(request.messages[0]["content"] + request.prefix)
         key = json.dumps(request.messages, default=dict)
         opening = self._prompts.get(key)
         if opening is None:
@@ -122,7 +124,9 @@ class LlamaCpp:
         prefix = request.prefix
         if opening.rstrip().endswith(TAGS[0]):  # the template has begun the reasoning already
             prefix = prefix.removeprefix(TAGS[0])
-        text = opening + prefix
+        return self._counted(opening + prefix)
+
+    def _counted(self, text: str) -> tuple[str, int]:
         body = {"content": text, "add_special": True, "parse_special": True}
         return text, len(self._runtime.post("/tokenize", body)["tokens"])
 

@@ -42,7 +42,7 @@ class OpenAI:
     What the server can do comes from three sources, the first that applies: `capabilities`, given by the user; the
     kind of server, named in `server` or found by `detect`; or else the least that all have: sample and cancel (and
     continue, for text completions).
-    The key is read from the environment variable `api_key_env` (``OPENAI_API_KEY``) and never shown.
+    The key is read from the environment variable `api_key_env` (``OPENAI_API_KEY``; "" sends none) and never shown.
 
     `timeout` is how long the server may be silent, in seconds: the whole generation of a reply that comes in one
     piece, the gap between two tokens of a stream. `concurrency` bounds the open connections.
@@ -79,7 +79,9 @@ class OpenAI:
         self.concurrency = concurrency
         self.price = price
         self._address = address
-        self._transport = Transport(address, model, api_key_env or "OPENAI_API_KEY", concurrency, timeout)
+        self._transport = Transport(
+            address, model, "OPENAI_API_KEY" if api_key_env is None else api_key_env, concurrency, timeout
+        )
         self._declared = None if capabilities is None else frozenset(capabilities)
         self._most: int | None = None
         self._prepared = False

@@ -52,7 +52,7 @@ def from_status(
     said = place.clean(message_of(text))
     detail = f": {said}" if said else ""
     if status in (401, 403):
-        return Rejected(f"{place} answered {status}; {place.unauthorized}{detail}")
+        return Rejected(f"{place} answered {status}; {place.unauthorized}{detail}", status)
     if status == 429 and "insufficient_quota" not in text:
         return RateLimited(f"{place} answered 429, too many calls{detail}", retry_after(headers))
     if status == 408:
@@ -61,12 +61,12 @@ def from_status(
         return Unreachable(f"{place} answered {status}{detail}")
     if 300 <= status < 400:
         target = place.clean(headers.get("Location", "elsewhere"))
-        return Rejected(f"{place} answered {status} and points to {target}; give that address as the base URL")
+        return Rejected(f"{place} answered {status} and points to {target}; give that address as the base URL", status)
     if status == 404 and known and place.model not in known:
-        return Rejected(f"{place.url} has no model {place.model!r}; it has {', '.join(known[:MODELS_SHOWN])}")
+        return Rejected(f"{place.url} has no model {place.model!r}; it has {', '.join(known[:MODELS_SHOWN])}", status)
     if status == 404:
-        return Rejected(f"{place} answered 404: check the address and the model's name{detail}")
-    return Rejected(f"{place} answered {status}{detail}")
+        return Rejected(f"{place} answered 404: check the address and the model's name{detail}", status)
+    return Rejected(f"{place} answered {status}{detail}", status)
 
 
 def from_event(place: Place, error: object) -> BackendError:

@@ -14,12 +14,16 @@ __all__ = ["prompt_of"]
 def prompt_of(request: Request) -> str:
     """The texts of the messages in their order (system, then user), a blank line after each, then the prefix.
 
+    A single message of role ``prompt`` is the whole prompt, and nothing is added to it.
+
     Nothing else is added: no role names, no template. The blank line after the last text makes the reply a paragraph of
     its own, so that its first step is not empty. Empty texts are left out.
 
     Raises:
         InvalidProblem: a message holds more than text (an image, a tool call).
     """
+    if [message.get("role") for message in request.messages] == ["prompt"]:
+        return _text(0, request.messages[0]) + request.prefix
     texts = (_text(position, message) for position, message in enumerate(request.messages))
     return "".join(text + "\n\n" for text in texts if text) + request.prefix
 

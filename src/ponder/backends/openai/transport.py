@@ -18,7 +18,7 @@ from ponder.core.errors import BackendError, BrokenReply, InvalidOption
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
-__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport"]
+__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "proxy_for"]
 
 T = TypeVar("T")
 
@@ -56,7 +56,8 @@ class Transport:
             return Place(self._address.url, self._model, "user and password in its address are not accepted", secrets)
         if key:
             return Place(self._address.url, self._model, f"the key in {self._key_name} is not accepted", [key])
-        return Place(self._address.url, self._model, f"set {self._key_name}", [])
+        needed = f"set {self._key_name}" if self._key_name else "it asks for a key, and none is configured"
+        return Place(self._address.url, self._model, needed, [])
 
     async def post(self, path: str, body: bytes, read: Callable[[ClientResponse], Awaitable[T]]) -> T:
         """POST, and give what `read` makes of the answer, whose status is 200.
@@ -175,7 +176,7 @@ class Transport:
             connector=aiohttp.TCPConnector(limit=self._concurrency, force_close=not self.keep_alive),
             timeout=timeout,
             headers=self._headers(),
-            proxy=_proxy_for(self._address.root),
+            proxy=proxy_for(self._address.root),
         )
 
     def _headers(self) -> dict[str, str]:
@@ -201,7 +202,7 @@ async def _error_text(response: ClientResponse) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _proxy_for(root: str) -> str | None:
+def proxy_for(root: str) -> str | None:
     """The proxy that the environment names for `root`; never one for this machine itself."""
     parts = urlsplit(root)
     host = parts.hostname or ""

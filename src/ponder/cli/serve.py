@@ -1,0 +1,103 @@
+"""`ponder serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ponder.cli.options import examples, model_option
+
+if TYPE_CHECKING:
+    from ponder.gateway.config import Config, Upstream
+
+__all__ = ["serve"]
+
+
+@click.command(
+    epilog=examples(
+        "ponder serve",
+        "ponder serve --model local/smollm2-135m --port 9000",
+        "ponder serve --model qwen3-8b@http://localhost:8001/v1",
+        "ponder serve --config ponder.toml",
+        "ponder serve --config ponder.toml --check",
+    )
+)
+@model_option
+@click.option("--host", help="The address to listen on; 127.0.0.1 unless the configuration has another.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="The port to listen on, 8000 unless given; 0: a free one.")
+@click.option("-c", "--config", "path", type=click.Path(path_type=Path), metavar="FILE", help="A configuration, TOML.")
+@click.option("--check", is_flag=True, help="Say what is wrong with the configuration, and serve nothing.")
+def serve(model: str | None, host: str | None, port: int | None, path: Path | None, check: bool) -> int:
+    """Serve the chat API, with better answers behind it.
+
+    Any client of that API reaches the model through the printed URL. A model called ponder/STRATEGY/MODEL answers with
+    the strategy in front, such as "ponder/self-consistency(n=4)/smollm2-135m". Ctrl-C stops.
+    """
+    try:
+        from ponder.gateway.server import serve as run
+    except ImportError as error:
+        from ponder.core.errors import UsageError
+
+        raise UsageError(f"serving needs more packages: pip install 'ponder[gateway]' ({error})") from error
+    from ponder.cli.opening import open_model
+
+    if check:
+        return _check(path)
+    run(_configured(model, host, port, path), open_model, lambda url, config: _announce(url, config, model))
+    return 0
+
+
+def _check(path: Path | None) -> int:
+    from ponder.cli.shell import say
+    from ponder.core.errors import UsageError
+    from ponder.gateway.config_file import check_config
+
+    if path is None:
+        raise UsageError("--check needs a configuration; name it with --config")
+    wrong = check_config(path)
+    for line in wrong:
+        say(line)
+    if not wrong:
+        print(f"{path} is in order")
+    return 2 if wrong else 0
+
+
+def _configured(model: str | None, host: str | None, port: int | None, path: Path | None) -> Config:
+    from dataclasses import replace
+
+    from ponder.core.errors import InvalidOption
+    from ponder.gateway.config import Config, read_config
+
+    if path is not None and model is not None:
+        raise InvalidOption("give --model or --config, not both: the configuration names its models")
+    config = Config() if path is None else read_config(path)
+    if model is not None:
+        config = replace(config, upstreams={"upstream": _upstream(model)})
+    return replace(config, host=host or config.host, port=config.port if port is None else port)
+
+
+def _upstream(model: str) -> Upstream:
+    """The upstream for a model spec."""
+    from ponder.backends.openai.address import parse_spec
+    from ponder.gateway.config import Upstream
+    from ponder.gateway.models import LOCAL
+
+    if model.startswith(LOCAL) or model.endswith(".gguf"):
+        return Upstream(name="upstream", url=model if model.startswith(LOCAL) else LOCAL + model)
+    _, url, _ = parse_spec(model)
+    return Upstream(name="upstream", url=url, key_env="OPENAI_API_KEY")
+
+
+def _announce(url: str, config: Config, spec: str | None) -> None:
+    from ponder.gateway.models import LOCAL
+
+    first = next(iter(config.upstreams.values()))
+    name = next(iter(first.models), first.url if first.url.startswith(LOCAL) else "MODEL")
+    model = name if spec is None or spec.startswith(LOCAL) else spec.partition("@")[0].removeprefix("openai/")
+    ask = '{"model": "%s", "messages": [{"role": "user", "content": "What is 17 * 23?"}]}'
+    key = ' -H "Authorization: Bearer $PONDER_KEY"' if config.keys else ""
+    print(f"serving {model} at {url}; Ctrl-C stops. Try:\n")
+    print(f"  curl {url}/chat/completions{key} -H 'Content-Type: application/json' \\")
+    print(f"    -d '{ask % f'ponder/self-consistency(n=4)/{model}'}'", flush=True)

@@ -1,0 +1,153 @@
+"""The gateway as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from ponder.core.backend import Backend
+from ponder.gateway.admission import Admission, Ask
+from ponder.gateway.choose import Chosen, choose
+from ponder.gateway.config import Config
+from ponder.gateway.failures import failure_of
+from ponder.gateway.http import Receive, Scope, Send, header, read_body, send_failure, send_json, while_connected
+from ponder.gateway.metered import Meter
+from ponder.gateway.models import Models
+from ponder.gateway.passthrough import Passthrough
+from ponder.gateway.running import Runs
+from ponder.gateway.runs import describe_run
+from ponder.gateway.scaled import Scaled
+from ponder.gateway.wire import ChatRequest, Head, TextRequest, read_head, read_ponder
+from ponder.store.sqlite import Store
+
+__all__ = ["Gateway", "application"]
+
+_ENVELOPE = 65_536
+"""Bytes of a body that are no prompt."""
+
+
+class Gateway:
+    """Everything that the endpoints share. `embedded` holds the models in this process, by upstream."""
+
+    def __init__(self, config: Config, store: Store, embedded: dict[str, Backend]) -> None:
+        self.config = config
+        self.store = store
+        self.admission = Admission(config)
+        self.models = Models(config, embedded)
+        self.runs = Runs(self.admission, store)
+        self.scaled = Scaled(config, self.models, store, self.runs)
+        self.passthrough = Passthrough()
+        self.longest = max(caps.prompt_bytes for caps in (config.caps, *(key.caps for key in config.keys.values())))
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any) -> AsyncIterator[None]:
+        """Open what belongs to the event loop; at the end stop what is under way, and close it."""
+        self.passthrough.open()
+        try:
+            yield
+        finally:
+            await self.runs.stop()
+            await self.passthrough.aclose()
+            await self.models.aclose()
+
+
+class _Completions:
+    """``POST /v1/chat/completions`` and ``POST /v1/completions``."""
+
+    def __init__(self, gateway: Gateway, path: str, kind: type[ChatRequest] | type[TextRequest]) -> None:
+        self._gateway = gateway
+        self._path = path
+        self._kind = kind
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._serve(scope, receive, send)
+        except ConnectionResetError:
+            return  # nobody is there to be told
+        except Exception as error:  # noqa: BLE001 - the last place where a client can be told
+            await send_failure(send, failure_of(error))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gateway, meter = self._gateway, Meter()
+        body = await read_body(receive, gateway.longest + _ENVELOPE)
+        head = read_head(body)
+        asked = read_ponder(head)
+        token = _token(scope)
+        chosen = choose(head, asked, gateway.models, gateway.config, None)
+        if chosen.plan is not None:
+            await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, token, scope, receive, send, meter)
+        else:
+            await while_connected(receive, self._pass(chosen, head, body, token, scope, send))
+
+    async def _pass(self, chosen: Chosen, head: Head, body: bytes, token: str | None, scope: Scope, send: Send) -> None:
+        gateway, served = self._gateway, chosen.served
+        price = gateway.models.price(served)
+        ask = Ask(
+            upstream=served.upstream.name, prompt_bytes=len(body), n=_count(head.n) or 1,
+            max_tokens=_count(head.max_completion_tokens) or _count(head.max_tokens), price=price,
+        )  # fmt: skip
+        async with gateway.admission.admit(token, ask) as permit:
+            if permit.max_tokens != ask.max_tokens:
+                body = _limited(body, permit.max_tokens)
+            await gateway.passthrough.forward(
+                served.upstream, served.model, self._path, body, scope, send, permit, price
+            )
+
+
+class _Look:
+    """An endpoint that shows something, as JSON."""
+
+    def __init__(self, find: Callable[[Scope], Awaitable[Any]]) -> None:
+        self._find = find
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send_json(send, 200, await self._find(scope))
+        except Exception as error:  # noqa: BLE001 - the last place where a client can be told
+            await send_failure(send, failure_of(error))
+
+
+def _token(scope: Scope) -> str | None:
+    """The API key that the request came with."""
+    value = header(scope, b"authorization") or ""
+    scheme, _, token = value.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else header(scope, b"x-api-key")
+
+
+def _count(value: object) -> int | None:
+    """A field as the admission counts it; what is wrong with it the upstream will say."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _limited(body: bytes, max_tokens: int | None) -> bytes:
+    """The body with another limit for the reply."""
+    fields = msgspec.json.decode(body)
+    name = "max_completion_tokens" if fields.get("max_completion_tokens") is not None else "max_tokens"
+    return msgspec.json.encode({**fields, name: max_tokens})
+
+
+def application(gateway: Gateway) -> Starlette:
+    """The routes."""
+
+    async def models(scope: Scope) -> Any:
+        names = await gateway.models.listed()
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "ponder"} for name in names]
+        return {"object": "list", "data": data}
+
+    async def run(scope: Scope) -> Any:
+        return describe_run(gateway.store, scope["path_params"]["id"])
+
+    completions = _Completions(gateway, "/chat/completions", ChatRequest)
+    texts = _Completions(gateway, "/completions", TextRequest)
+    routes = [
+        Route("/v1/chat/completions", completions, methods=["POST"]),
+        Route("/v1/completions", texts, methods=["POST"]),
+        Route("/v1/models", _Look(models), methods=["GET"]),
+        Route("/v1/runs/{id}", _Look(run), methods=["GET"]),
+    ]
+    return Starlette(routes=routes, lifespan=gateway.lifespan)

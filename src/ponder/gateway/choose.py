@@ -1,0 +1,108 @@
+"""What answers a request: which model, and which strategy in front of it.
+
+The model is the name in ``model``, after a prefix ``ponder/SPEC/`` or ``ponder/``. The strategy is, first come:
+
+1. the SPEC of the prefix (``ponder/self-consistency(n=4)/qwen3-8b``),
+2. ``strategy`` of the body's field ``ponder``,
+3. the default of the API key,
+4. the default of the model,
+5. the default of the server, if the request asks for more than a pass in any way: by the prefix ``ponder/``, a field
+   ``ponder``, or a ``reasoning_effort``.
+
+Without any of these a model of an upstream passes through, and the embedded one makes one pass. A model that the
+configuration does not name passes through untouched, ``reasoning_effort`` and all, unless prefix, field ``ponder`` or
+the key's default say otherwise.
+
+How much it spends is said by the SPEC that was chosen, if it does; or else by ``effort`` of the field ``ponder``; or
+else by ``reasoning_effort``. ``n`` of the field ``ponder`` is the strategy's option of that name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ponder.core.registry import Plan, parse_spec, runnable
+from ponder.gateway.config import Config, Key
+from ponder.gateway.failures import BadRequest
+from ponder.gateway.models import Models, Served
+from ponder.gateway.wire import Head, Ponder
+
+__all__ = ["EFFORTS", "PREFIX", "Chosen", "choose"]
+
+PREFIX = "ponder/"
+SINGLE = "single"
+
+EFFORTS: Mapping[str, float] = {"none": 0.0, "minimal": 0.1, "low": 0.25, "medium": 0.5, "high": 0.75, "xhigh": 1.0}
+"""``reasoning_effort`` as the one knob."""
+
+_SPEC = re.compile(r"(?P<spec>[^/@(]+(?:@[^/(]*)?(?:\([^)]*\))?)/(?P<model>.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A model and a strategy; without a `plan` the request passes through."""
+
+    served: Served
+    plan: Plan | None
+
+
+def choose(head: Head, asked: Ponder | None, models: Models, config: Config, key: Key | None) -> Chosen:
+    """What answers a request.
+
+    Raises:
+        NotFound: there is no such model.
+        UnknownName: there is no such strategy, or it has no option `n`.
+        InvalidOption: an option or effort is malformed or out of bounds.
+        BadRequest: ``reasoning_effort`` is none.
+    """
+    prefixed = head.model.startswith(PREFIX)
+    spec, name = _split(head.model.removeprefix(PREFIX), models) if prefixed else (None, head.model)
+    served = models.find(name)
+    if not (prefixed or asked or served.known or (key and key.strategy)):
+        return Chosen(served, None)
+    asked = asked or Ponder()
+    effort = _effort(head.reasoning_effort)
+    wants_more = prefixed or asked != Ponder() or effort is not None
+    spec = (
+        spec
+        or asked.strategy
+        or (key.strategy if key else None)
+        or config.defaults.models.get(name)
+        or (config.defaults.strategy if wants_more else None)
+        or (SINGLE if served.embedded else None)
+    )
+    if spec is None:
+        return Chosen(served, None)
+    return Chosen(served, _plan(spec, asked, effort))
+
+
+def _split(rest: str, models: Models) -> tuple[str | None, str]:
+    """The spec and the model after the prefix; a model's own name may contain slashes, too."""
+    match = _SPEC.fullmatch(rest)
+    if match is None:
+        return None, rest
+    name = re.split(r"[@(]", match["spec"])[0]
+    if name not in runnable() and rest in models.names:
+        return None, rest
+    return match["spec"], match["model"]
+
+
+def _plan(spec: str, asked: Ponder, effort: float | None) -> Plan:
+    plan = parse_spec(spec)
+    given = {name: plan.values[name] for name in plan.given}
+    if asked.n is not None:
+        given.setdefault("n", asked.n)
+    wanted = asked.effort if asked.effort is not None else effort
+    if plan.effort is None and not plan.given:
+        return plan.strategy.plan(wanted, **given)
+    return plan.strategy.plan(plan.effort, **given)
+
+
+def _effort(name: object) -> float | None:
+    if name is None:
+        return None
+    if not isinstance(name, str) or name not in EFFORTS:
+        raise BadRequest(f"reasoning_effort: {name!r:.40} is none of {', '.join(EFFORTS)}", "reasoning_effort")
+    return EFFORTS[name]

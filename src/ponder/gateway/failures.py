@@ -1,0 +1,90 @@
+"""What went wrong, in the shape of the chat API: a status, and ``{"error": {message, type, param, code}}``."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from ponder.core.errors import (
+    BackendError,
+    CallTimeout,
+    PonderError,
+    RateLimited,
+    Rejected,
+    StoreError,
+    UnknownName,
+    UsageError,
+)
+from ponder.gateway.admission import Refused
+
+__all__ = ["BadRequest", "Failure", "NotFound", "failure_of"]
+
+_log = logging.getLogger("ponder.gateway")
+
+_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+class BadRequest(UsageError):
+    """The request cannot be carried out as it stands; `param` is the field that is to blame."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class NotFound(UsageError):
+    """There is no such model, or no such run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as it goes over the wire."""
+
+    status: int
+    message: str
+    code: str | None = None
+    param: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON body; in a stream, the payload of an event."""
+        kind = _TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+
+def failure_of(error: BaseException) -> Failure:
+    """How a client is told of `error`. What nobody foresaw is logged, and its text is not for strangers."""
+    text = str(error)
+    match error:
+        case Refused():
+            wait = {} if error.retry_after is None else {"retry-after": f"{max(1, round(error.retry_after))}"}
+            return Failure(error.status, text, error.code, headers=wait)
+        case BadRequest():
+            return Failure(400, text, "bad_request", error.param)
+        case NotFound():
+            return Failure(404, text, "not_found")
+        case UnknownName():
+            return Failure(400, text, "unknown_name")
+        case UsageError():
+            return Failure(400, text, "bad_request")
+        case RateLimited():
+            wait = {"retry-after": f"{max(1, round(error.retry_after or 1))}"}
+            return Failure(429, text, "upstream_rate_limit", headers=wait)
+        case CallTimeout():
+            return Failure(504, text, "upstream_timeout")
+        case Rejected():
+            # What the upstream has against the gateway's own key is nothing that a client can put right.
+            status = error.status or 400
+            own = status in (401, 403) or status < 400
+            return Failure(502 if own else status, text, "upstream_rejected")
+        case BackendError():
+            return Failure(502, text, "upstream_error")
+        case StoreError():
+            return Failure(503, text, "store_error")
+        case PonderError():
+            return Failure(500, text, "run_failed")
+        case _:
+            _log.error("internal error", exc_info=error)
+            return Failure(500, "internal error; the server's log says more", "internal_error")

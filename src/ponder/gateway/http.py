@@ -1,0 +1,110 @@
+"""The few things of HTTP that every endpoint needs, straight on ASGI: they are on the path of each request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import msgspec
+
+from ponder.gateway.admission import Refused
+from ponder.gateway.failures import Failure
+
+__all__ = [
+    "Receive",
+    "Scope",
+    "Send",
+    "header",
+    "read_body",
+    "send_failure",
+    "send_json",
+    "until_gone",
+    "while_connected",
+]
+
+T = TypeVar("T")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """A header of the request; `name` in lower case."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+async def read_body(receive: Receive, most: int) -> bytes:
+    """The body of the request.
+
+    Raises:
+        Refused: it has more than `most` bytes; the rest is not read.
+        ConnectionResetError: the client went away.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError("the client went away")
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > most:
+            raise Refused(413, "prompt_too_large", f"the body has more than {most:,} bytes")
+        if not message.get("more_body"):
+            return b"".join(pieces)
+
+
+async def send_json(send: Send, status: int, data: Any, headers: Mapping[str, str] | None = None) -> None:
+    """Answer with JSON."""
+    body = msgspec.json.encode(data)
+    lines = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    lines += [(name.encode(), value.encode("latin-1", "replace")) for name, value in (headers or {}).items()]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_failure(send: Send, failure: Failure) -> None:
+    """Answer with an error."""
+    await send_json(send, failure.status, failure.body, failure.headers)
+
+
+@asynccontextmanager
+async def until_gone(receive: Receive) -> AsyncIterator[asyncio.Task[None]]:
+    """A task that ends when the client goes away; its body must have been read."""
+
+    async def listen() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    gone = asyncio.create_task(listen())
+    try:
+        yield gone
+    finally:
+        gone.cancel()
+        await asyncio.wait({gone})
+
+
+async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns; it is cancelled when the client goes away.
+
+    Raises:
+        ConnectionResetError: the client went away; what `work` had begun is undone.
+    """
+    task = asyncio.create_task(work)
+    try:
+        async with until_gone(receive) as gone:
+            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+    if task.cancelled():
+        raise ConnectionResetError("the client went away")
+    return task.result()

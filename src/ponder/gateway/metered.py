@@ -1,0 +1,76 @@
+"""How much of a request's time was spent waiting for the model; the rest is what Ponder adds."""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+
+from ponder.core.backend import Backend, Completion, Prepares, Progress, Request
+
+__all__ = ["Meter", "Metered", "metering"]
+
+
+class Meter:
+    """The time of one request, in seconds; calls that overlap count once."""
+
+    def __init__(self) -> None:
+        self._born = time.perf_counter()
+        self._waited = 0.0
+        self._under_way = 0
+        self._since = 0.0
+
+    def enter(self) -> None:
+        """A call to the model begins."""
+        if not self._under_way:
+            self._since = time.perf_counter()
+        self._under_way += 1
+
+    def leave(self) -> None:
+        """A call to the model has ended."""
+        self._under_way -= 1
+        if not self._under_way:
+            self._waited += time.perf_counter() - self._since
+
+    @property
+    def overhead_ms(self) -> float:
+        """Milliseconds so far in which no call was under way."""
+        now = time.perf_counter()
+        waiting = now - self._since if self._under_way else 0.0
+        return (now - self._born - self._waited - waiting) * 1e3
+
+
+metering: ContextVar[Meter | None] = ContextVar("metering", default=None)
+"""The meter of the request that this task works for."""
+
+
+class Metered:
+    """A backend that tells the request's meter of its calls."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.name = backend.name
+        self.model = backend.model
+        self.concurrency = backend.concurrency
+        self.price = backend.price
+        self.capabilities = backend.capabilities
+
+    async def prepare(self) -> None:
+        """Look at the server, once, and learn what it can do."""
+        if isinstance(self._backend, Prepares):
+            await self._backend.prepare()
+            self.capabilities = self._backend.capabilities
+
+    async def generate(self, request: Request, progress: Progress) -> Completion:
+        """Carry out one call."""
+        meter = metering.get()
+        if meter is None:
+            return await self._backend.generate(request, progress)
+        meter.enter()
+        try:
+            return await self._backend.generate(request, progress)
+        finally:
+            meter.leave()
+
+    async def aclose(self) -> None:
+        """Close the model behind it."""
+        await self._backend.aclose()

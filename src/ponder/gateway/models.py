@@ -1,0 +1,131 @@
+"""Which upstream serves a model, and the backend that calls it."""
+
+from __future__ import annotations
+
+import difflib
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from ponder.backends.openai import OpenAI
+from ponder.backends.openai.address import VENDOR_URL, Address, Wire
+from ponder.core.backend import Backend, Price
+from ponder.core.errors import BackendError
+from ponder.gateway.config import Config, Upstream
+from ponder.gateway.failures import NotFound
+from ponder.gateway.metered import Metered
+
+__all__ = ["LOCAL", "Models", "Served"]
+
+LOCAL = "local/"
+"""How the address of an upstream begins that runs in this process."""
+
+_BACKENDS_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model at an upstream. `known` if the configuration names it: of others nothing is known but the name."""
+
+    upstream: Upstream
+    model: str
+    known: bool
+
+    @property
+    def embedded(self) -> bool:
+        """True if it runs in this process."""
+        return self.upstream.url.startswith(LOCAL)
+
+
+class Models:
+    """The models of all upstreams. `embedded` holds the backends of those that run in this process, by upstream."""
+
+    def __init__(self, config: Config, embedded: dict[str, Backend]) -> None:
+        self._config = config
+        self._embedded = {name: Metered(backend) for name, backend in embedded.items()}
+        self._remote: OrderedDict[tuple[str, str, Wire], Metered] = OrderedDict()
+        self._known: dict[str, Served] = {}
+        self._open: list[Upstream] = []
+        for upstream in config.upstreams.values():
+            embeds = upstream.url.startswith(LOCAL)
+            names = upstream.models or ((upstream.url, upstream.url.removeprefix(LOCAL)) if embeds else ())
+            for name in names:
+                self._known.setdefault(name, Served(upstream, name, known=True))
+            if not names:
+                self._open.append(upstream)
+
+    @property
+    def names(self) -> list[str]:
+        """The models that the configuration names."""
+        short = {served.upstream.url.removeprefix(LOCAL) for served in self._known.values() if served.embedded}
+        return [name for name in self._known if name not in short]
+
+    def find(self, name: str) -> Served:
+        """The upstream of a model; a name that nobody knows goes to the first upstream that has no list of models.
+
+        Raises:
+            NotFound: there is none; the text offers the nearest name.
+        """
+        if name in self._known:
+            return self._known[name]
+        if self._open:
+            return Served(self._open[0], name, known=name in self._config.defaults.models)
+        near = difflib.get_close_matches(name, self.names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.names)}"
+        raise NotFound(f"no model {name!r}; {hint}")
+
+    def backend(self, served: Served, wire: Wire) -> Backend:
+        """The backend for a model; those of a remote upstream are opened as they are asked for."""
+        if served.embedded:
+            return self._embedded[served.upstream.name]
+        key = (served.upstream.name, served.model, wire)
+        backend = self._remote.get(key)
+        if backend is None:
+            backend = self._remote[key] = Metered(_opened(served.upstream, served.model, wire))
+        self._remote.move_to_end(key)
+        return backend
+
+    async def trim(self) -> None:
+        """Close backends of models that nobody has asked for in a long time: clients may name any number of them."""
+        while len(self._remote) > _BACKENDS_KEPT:
+            _, backend = self._remote.popitem(last=False)
+            await backend.aclose()
+
+    async def listed(self) -> list[str]:
+        """The names of all models: the configured ones, and those that upstreams without a list say they have."""
+        names = self.names
+        for upstream in self._open:
+            backend = _opened(upstream, "?", "chat")
+            try:
+                names += [name for name in await backend.models() if name not in names]
+            except BackendError:
+                continue
+            finally:
+                await backend.aclose()
+        return names
+
+    def price(self, served: Served) -> Price | None:
+        """What the model costs, None if nobody knows."""
+        if served.embedded:
+            return self._embedded[served.upstream.name].price
+        if served.upstream.price is not None or Address.of(served.upstream.url).url != VENDOR_URL:
+            return served.upstream.price
+        from ponder.engine import prices
+
+        return prices.look_up(served.model)
+
+    async def aclose(self) -> None:
+        """Close all backends."""
+        for backend in (*self._remote.values(), *self._embedded.values()):
+            await backend.aclose()
+
+
+def _opened(upstream: Upstream, model: str, wire: Wire) -> OpenAI:
+    return OpenAI(
+        upstream.url,
+        model,
+        wire=wire,
+        api_key_env=upstream.key_env or "",
+        concurrency=upstream.concurrency,
+        timeout=upstream.timeout,
+        price=upstream.price,
+    )

@@ -1,0 +1,129 @@
+"""Runs under way. Whoever asks waits for one; when the last one has gone, it is cancelled and its bill settled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ponder.api import Job, execute
+from ponder.core.answer import Answer
+from ponder.core.backend import Backend
+from ponder.core.registry import Plan
+from ponder.engine.calls import Watch
+from ponder.engine.live import Live
+from ponder.gateway.admission import Admission, Ask, Permit
+from ponder.gateway.metered import Meter, metering
+from ponder.store.sqlite import Store
+
+__all__ = ["Order", "Running", "Runs"]
+
+MARGIN = 0.05
+"""Seconds before the client's deadline at which the run has to stop, so that its answer is there in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A run to be carried out: `job` makes it, once it has been let in. `run` names it in the store, None a new one."""
+
+    ask: Ask
+    token: str | None
+    plan: Plan
+    backend: Backend
+    job: Callable[[Permit], Job]
+    run: str | None = None
+
+
+class Running:
+    """One run, from the moment it was asked for.
+
+    `meter` is that of the request that began it. `live` and `run` are there once `started` is set, or the task has
+    ended: with an answer, or the error that kept it from starting.
+    """
+
+    def __init__(self, order: Order, admission: Admission, store: Store, watch: Watch | None, meter: Meter) -> None:
+        self.order = order
+        self.meter = meter
+        self.live: Live | None = None
+        self.run = order.run
+        self.started = asyncio.Event()
+        self._admission = admission
+        self._store = store
+        self._watch = watch
+        self._born = time.monotonic()
+        self._users = 0
+        self.task = asyncio.create_task(self._work())
+
+    def join(self) -> None:
+        """One more waits for it."""
+        self._users += 1
+
+    async def leave(self) -> None:
+        """One less waits for it; without any it is cancelled, and over when this returns."""
+        self._users -= 1
+        if self._users == 0:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Cancel it; it is over when this returns."""
+        self.task.cancel()
+        await asyncio.wait({self.task})
+
+    async def _work(self) -> Answer:
+        metering.set(self.meter)
+        order = self.order
+        async with self._admission.admit(order.token, order.ask) as permit:
+            try:
+                answer = await execute(
+                    self._in_time(order.job(permit)), order.backend, plan=order.plan, store=self._store,
+                    run=order.run, watch=self._watch, on_start=self._began,
+                )  # fmt: skip
+            except BaseException:
+                if self.live is not None:
+                    permit.settle(self.live.so_far("").bill)
+                raise
+            permit.settle(answer.bill)
+            return answer
+
+    def _in_time(self, job: Job) -> Job:
+        """The job with what is left of its deadline: time in the queue counts, too."""
+        seconds = job.budget.seconds
+        if seconds is None:
+            return job
+        left = seconds - (time.monotonic() - self._born)
+        return replace(job, budget=replace(job.budget, seconds=max(left - MARGIN, left / 2, 1e-3)))
+
+    def _began(self, live: Live, run: str | None) -> None:
+        self.live, self.run = live, run
+        self.started.set()
+
+
+class Runs:
+    """All runs under way; those that a client has named with an ``Idempotency-Key`` can be joined."""
+
+    def __init__(self, admission: Admission, store: Store) -> None:
+        self._admission = admission
+        self._store = store
+        self._under_way: set[Running] = set()
+        self._named: dict[str, Running] = {}
+
+    def start(self, order: Order, watch: Watch | None, meter: Meter) -> Running:
+        """Begin a run."""
+        running = Running(order, self._admission, self._store, watch, meter)
+        self._under_way.add(running)
+        running.task.add_done_callback(lambda _: self._under_way.discard(running))
+        if order.run is not None:
+            name = order.run
+            self._named[name] = running
+            running.task.add_done_callback(lambda _: self._named.pop(name, None))
+        return running
+
+    def named(self, run: str) -> Running | None:
+        """The run of this name, if it is under way."""
+        return self._named.get(run)
+
+    async def stop(self) -> None:
+        """Cancel all runs and settle their bills."""
+        for running in list(self._under_way):
+            await running.stop()

@@ -1,0 +1,82 @@
+"""The gateway as a process: from a configuration to a server that listens."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from ponder.core.backend import Backend
+from ponder.core.errors import InvalidOption
+from ponder.gateway.app import Gateway, application
+from ponder.gateway.config import Config
+from ponder.gateway.models import LOCAL
+from ponder.store.sqlite import Store
+
+__all__ = ["listen", "serve"]
+
+BACKLOG = 2048
+GRACE = 30
+"""Seconds that requests under way have to end when the server is asked to."""
+
+Open = Callable[[str], Backend]
+"""Opens an embedded model, by its spec."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; with port 0 on a free one.
+
+    Raises:
+        InvalidOption: the address cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InvalidOption(f"cannot listen on {host} port {port}: {reason}; choose another with --port") from None
+
+
+def serve(config: Config, open_model: Open, ready: Callable[[str, Config], None]) -> None:
+    """Serve until the process is told to stop; `ready` is called with the base URL when requests are accepted.
+
+    Raises:
+        InvalidOption: the address cannot be had.
+        WeightsError: an embedded model cannot be had.
+        StoreError: the store cannot be opened.
+    """
+    with listen(config.host, config.port) as listener:  # before a model is loaded, which takes its time
+        embedded = {
+            name: open_model(upstream.url)
+            for name, upstream in config.upstreams.items()
+            if upstream.url.startswith(LOCAL)
+        }
+        store = Store(config.store)
+        try:
+            gateway = Gateway(config, store, embedded)
+            settings = uvicorn.Config(
+                application(gateway), lifespan="on", log_config=None, access_log=False, server_header=False,
+                ws="none", timeout_graceful_shutdown=GRACE, backlog=BACKLOG,
+            )  # fmt: skip
+            _Server(settings, lambda: ready(_url(listener), config)).run(sockets=[listener])
+        finally:
+            store.close()
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+
+
+class _Server(uvicorn.Server):
+    """Says when it accepts requests."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()

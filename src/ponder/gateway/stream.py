@@ -1,0 +1,175 @@
+"""A scaled answer as a stream of chunks: role, progress as reasoning, the answer, usage, ``[DONE]``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ponder.core.answer import Answer
+from ponder.gateway.admission import Refused
+from ponder.gateway.failures import failure_of
+from ponder.gateway.http import Receive, Send, until_gone
+from ponder.gateway.progress import Progress
+from ponder.gateway.reply import headers_of, reply_of, summary_of, usage_of
+from ponder.gateway.running import Running
+
+__all__ = ["DONE", "HEARTBEAT", "Streamed", "event"]
+
+DONE = b"data: [DONE]\n\n"
+
+HEARTBEAT = 5.0
+"""Seconds of silence after which a comment says that the connection lives."""
+
+PACE = 0.5
+"""Seconds between two reports of progress."""
+
+_TURNS = 20
+"""Of the event loop, after which a run has checked its budget."""
+
+_ALIVE = b": still at work\n\n"
+
+
+def event(data: Any) -> bytes:
+    """One server-sent event."""
+    return b"data: " + msgspec.json.encode(data) + b"\n\n"
+
+
+class Streamed:
+    """Sends one run to one client as it goes on.
+
+    With `direct` the text of the only branch is sent as it grows; otherwise progress is, and the answer at the end.
+    """
+
+    def __init__(
+        self, send: Send, running: Running, progress: Progress | None, model: str, strategy: str,
+        *, chat: bool, direct: bool, usage: bool,
+    ) -> None:  # fmt: skip
+        self._send = send
+        self._running = running
+        self._progress = progress
+        self._strategy = strategy
+        self._chat = chat
+        self._direct = direct and progress is not None
+        self._usage = usage
+        self._sent = ""
+        self._spoke = time.monotonic()
+        self._head: dict[str, Any] = {"created": int(time.time()), "model": model}
+
+    async def run(self, receive: Receive) -> None:
+        """Send everything; when the client goes away, leave the run.
+
+        Raises:
+            Exception: what kept the run from starting; nothing was sent.
+        """
+        task = self._running.task
+        async with until_gone(receive) as gone:
+            started = asyncio.create_task(self._running.started.wait())
+            await asyncio.wait({task, gone, started}, return_when=asyncio.FIRST_COMPLETED)
+            started.cancel()
+            await self._settle()
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                task.result()
+            if gone.done():
+                return
+            await self._begin()
+            while not (task.done() or gone.done()):
+                await self._wait(gone)
+                await self._report()
+            if task.done():
+                await self._end()
+
+    async def _settle(self) -> None:
+        """Let a run that has just begun find out what is wrong with it, so that its error gets a status."""
+        for _ in range(_TURNS):
+            if self._running.task.done():
+                return
+            await asyncio.sleep(0)
+
+    async def _begin(self) -> None:
+        run = self._running.run
+        self._head["id"] = f"{'chatcmpl' if self._chat else 'cmpl'}-{run}"
+        self._head["object"] = "chat.completion.chunk" if self._chat else "text_completion"
+        headers = {
+            "content-type": "text/event-stream; charset=utf-8",
+            "cache-control": "no-cache",
+            "x-accel-buffering": "no",
+            **headers_of({"strategy": self._strategy, "run": run}),
+        }
+        lines = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": 200, "headers": lines})
+        if self._chat:
+            await self._say({"role": "assistant", "content": ""})
+
+    async def _wait(self, gone: asyncio.Task[None]) -> None:
+        waiting: set[asyncio.Task[Any]] = {self._running.task, gone}
+        grown = None
+        if self._direct and self._progress is not None:
+            grown = asyncio.create_task(self._progress.grown.wait())
+            waiting.add(grown)
+        await asyncio.wait(waiting, timeout=PACE, return_when=asyncio.FIRST_COMPLETED)
+        if grown is not None:
+            grown.cancel()
+
+    async def _report(self) -> None:
+        """What is new; or, after a long silence, that there is nothing new."""
+        if self._running.task.done():
+            return
+        progress, live = self._progress, self._running.live
+        if self._direct and progress is not None:
+            progress.grown.clear()
+            await self._catch_up(progress.text)
+        elif progress is not None and live is not None and self._chat:
+            line = progress.news(live)
+            if line:
+                await self._say({"reasoning_content": line})
+        if time.monotonic() - self._spoke >= HEARTBEAT:
+            await self._write(_ALIVE)
+
+    async def _catch_up(self, text: str) -> None:
+        """Send what has been added; what was sent cannot be taken back."""
+        if len(text) > len(self._sent) and text.startswith(self._sent):
+            new, self._sent = text[len(self._sent) :], text
+            await self._say({"content": new})
+
+    async def _end(self) -> None:
+        task = self._running.task
+        if task.cancelled():
+            await self._fail(Refused(503, "shutting_down", "the server is shutting down"))
+        elif (error := task.exception()) is not None:
+            await self._fail(error)
+        else:
+            await self._finish(task.result())
+        await self._write(DONE)
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _fail(self, error: BaseException) -> None:
+        await self._write(event(failure_of(error).body))
+
+    async def _finish(self, answer: Answer) -> None:
+        reply = reply_of(answer)
+        if reply.thinking and self._chat:
+            await self._say({"reasoning_content": reply.thinking})
+        if not reply.text.startswith(self._sent):  # what looked like the answer turned out to be reasoning
+            self._sent = ""
+        await self._catch_up(reply.text)
+        if reply.tool_calls:
+            await self._say({"tool_calls": [{"index": at, **call} for at, call in enumerate(reply.tool_calls)]})
+        summary = summary_of(answer, self._strategy, self._running.meter.overhead_ms)
+        await self._say({}, reply.finish, ponder=summary)
+        if self._usage:
+            await self._write(event({**self._head, "choices": [], "usage": usage_of(answer.bill)}))
+
+    async def _say(self, delta: Mapping[str, Any], finish: str | None = None, **more: Any) -> None:
+        said = {"delta": delta} if self._chat else {"text": delta.get("content", "")}
+        chunk = {**self._head, "choices": [{"index": 0, **said, "logprobs": None, "finish_reason": finish}], **more}
+        if self._usage:
+            chunk["usage"] = None
+        await self._write(event(chunk))
+
+    async def _write(self, data: bytes) -> None:
+        self._spoke = time.monotonic()
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
