@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import ipaddress
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import anyio
 
 from ponder.core.budget import Budget
+from ponder.core.errors import InvalidOption, PonderError, StoreError
 from ponder.core.ledger import Bill
-from ponder.gateway.caps import Ask, Refused, demand
-from ponder.gateway.config import Caps, Config, Key
+from ponder.gateway.accounts import Accounts, Grant, Shortage, Want
+from ponder.gateway.caps import Ask, Demand, Refused, demand
+from ponder.gateway.config import Caps, Config, Key, Limits
+from ponder.gateway.keys import ANONYMOUS, authenticate
+from ponder.gateway.queue import FairQueue
 
-__all__ = ["ANONYMOUS", "Admission", "Ask", "Permit", "Refused"]
+__all__ = ["TOTAL", "Admission", "Ask", "Permit", "Refused"]
 
-ANONYMOUS = "anonymous"
-"""Whose requests they are where no key is asked for."""
+TOTAL = "*"
+"""The account of all keys together."""
+
+_log = logging.getLogger("ponder.gateway")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,36 +33,163 @@ class Permit:
     """Leave to carry out one request.
 
     `budget` is what the run is started with: what the client allows, or less; a request that passes through keeps at
-    least its `seconds`. `max_tokens` is the limit of one reply, None when none need be imposed.
+    least its `seconds`. `max_tokens` is the limit of one reply, None when none need be imposed. `ticket` names what is
+    reserved for it; whoever takes the run up after a crash settles that with `Admission.settle`.
     """
 
     key: Key
     caps: Caps
     budget: Budget
     max_tokens: int | None
+    ticket: str | None = None
     bill: Bill | None = None
 
     def settle(self, bill: Bill) -> None:
-        """Say what the request has cost so far. The last word counts."""
+        """Say what the request has cost so far. The last word counts, and is booked when the request ends."""
         self.bill = bill
 
 
 class Admission:
-    """Lets requests in, as the configuration says."""
+    """Lets requests in, as the configuration says; lives in one event loop.
 
-    def __init__(self, config: Config) -> None:
+    `accounts` knows the keys and what they have spent.
+
+    Raises:
+        InvalidOption: there are no accounts, but the configuration has keys or limits.
+    """
+
+    def __init__(self, config: Config, accounts: Accounts | None = None) -> None:
+        if accounts is None and (config.keys or config.limits != Limits() or config.total != Limits()):
+            raise InvalidOption("keys and limits need a store")
+        self.queue = FairQueue(config.branches, config.queue, config.queue_seconds)
         self._config = config
+        self._accounts = accounts
+        self._open = not config.keys and _is_loopback(config.host)
+
+    async def identify(self, token: str | None) -> Key:
+        """What holds for whoever shows `token`.
+
+        Without any key, on loopback and with none in the configuration, everybody is `ANONYMOUS`.
+
+        Raises:
+            Refused: it is no key, or one that was revoked.
+        """
+        name = await authenticate(token, self._accounts) if token and self._accounts is not None else None
+        if name is not None:
+            return self._config.key(name)
+        if self._open and (self._accounts is None or not await self._accounts.keys()):
+            return self._config.key(ANONYMOUS)
+        if token is None:
+            raise Refused(401, "missing_api_key", "this gateway asks for an API key: Authorization: Bearer pk-...")
+        raise Refused(401, "invalid_api_key", "the API key is unknown, or was revoked")
 
     @asynccontextmanager
-    async def admit(self, token: str | None, ask: Ask) -> AsyncIterator[Permit]:
-        """Let a request in for the time of the context; `token` is the secret that it came with.
+    async def admit(self, who: Key | str | None, ask: Ask) -> AsyncIterator[Permit]:
+        """Let a request in for the time of the context; `who` is the secret that it came with, or its `identify`.
+
+        When the context ends, the permit's bill is booked. Without one it is that of the error that ended the context,
+        or else all that was reserved: nobody knows better.
 
         Raises:
             Refused: it is not let in; nothing was allocated or sent.
+            StoreError: the accounts cannot be read or written.
         """
-        key = self._config.key(ANONYMOUS)
-        longest = self._config.defaults.max_tokens if ask.strategy else self._config.upstreams[ask.upstream].max_tokens
-        asked = demand(ask, key.caps, longest)
-        imposed = asked.tokens // ask.n < asked.reply
-        reply = asked.tokens // ask.n if imposed else ask.max_tokens
-        yield Permit(key=key, caps=key.caps, budget=asked.budget, max_tokens=reply if not ask.strategy else asked.reply)
+        key = who if isinstance(who, Key) else await self.identify(who)
+        await self._take_turn(key)
+        upstream = self._config.upstreams[ask.upstream]
+        asked = demand(ask, key.caps, self._config.defaults.max_tokens if ask.strategy else upstream.max_tokens)
+        async with self.queue.slots(key.name, min(asked.alive, upstream.concurrency)):
+            grant = await self._reserve(key, ask, asked)
+            permit = _permit(key, ask, asked, grant, self._config.total)
+            try:
+                yield permit
+            except Exception as error:
+                if permit.bill is None and isinstance(error, PonderError):
+                    permit.bill = error.bill or Bill()
+                raise
+            finally:
+                if grant is not None:
+                    bill = permit.bill or Bill(output_tokens=grant.tokens, usd=grant.usd)
+                    with anyio.CancelScope(shield=True):
+                        await self.settle(grant.ticket, bill)
+
+    async def settle(self, ticket: str, bill: Bill) -> None:
+        """Book what a request has cost; a ticket that is settled already is left alone."""
+        if self._accounts is None:
+            return
+        try:
+            await self._accounts.settle(ticket, bill.total_tokens, bill.usd or 0.0)
+        except StoreError as error:  # the answer is there; what was reserved for it stays reserved
+            _log.error("cannot book a request: %s", error)
+
+    def close(self) -> None:
+        """Let nobody in any more; requests that wait for their turn are refused."""
+        self.queue.close()
+
+    async def _take_turn(self, key: Key) -> None:
+        for account, limits in ((key.name, key.limits), (TOTAL, self._config.total)):
+            if limits.requests_per_minute is not None and self._accounts is not None:
+                wait = await self._accounts.take_turn(account, limits.requests_per_minute, time.time())
+                if wait > 0:
+                    whose = "all keys together" if account == TOTAL else f"key {key.name}"
+                    raise Refused(
+                        429, "rate_limited", f"{whose}: {limits.requests_per_minute} requests a minute at most", wait
+                    )
+
+    async def _reserve(self, key: Key, ask: Ask, asked: Demand) -> Grant | None:
+        holders = [(key.name, key.limits), (TOTAL, self._config.total)]
+        # What nobody limits and nobody asks about need not be counted.
+        holders = [(name, limits) for name, limits in holders if name not in (ANONYMOUS, TOTAL) or limits != Limits()]
+        if not holders or self._accounts is None:
+            return None
+        if ask.price is None and any(limits.usd or limits.usd_per_day for _, limits in holders):
+            raise Refused(400, "price_unknown", "a limit in dollars holds, and the price of this model is not known")
+        want = Want(asked.tokens, asked.least_tokens, asked.usd, asked.least_usd)
+        made = await self._accounts.reserve(holders, want, time.time())
+        if isinstance(made, Shortage):
+            raise _spent(made)
+        return made
+
+
+def _permit(key: Key, ask: Ask, asked: Demand, grant: Grant | None, total: Limits) -> Permit:
+    """The permit, within what was granted."""
+    budget, reply = asked.budget, asked.reply
+    if grant is not None:
+        limits = (key.limits, total)
+        if any(one.tokens or one.tokens_per_day for one in limits):
+            budget = replace(budget, tokens=grant.tokens)
+        if grant.usd > 0 and any(one.usd or one.usd_per_day for one in limits):
+            budget = replace(budget, usd=grant.usd)
+    if asked.flexible:
+        reply = min(reply, _affordable(ask, asked, grant) // ask.n)
+    return Permit(
+        key=key,
+        caps=key.caps,
+        budget=budget,
+        max_tokens=None if asked.flexible and reply == asked.reply else reply,
+        ticket=None if grant is None else grant.ticket,
+    )
+
+
+def _affordable(ask: Ask, asked: Demand, grant: Grant | None) -> int:
+    """How many tokens all choices of a request that passes through may have."""
+    tokens, usd = (asked.tokens, asked.usd) if grant is None else (grant.tokens, grant.usd)
+    if ask.price is None or ask.price.output == 0:
+        return tokens
+    return min(tokens, round((usd - ask.price.cost(ask.read, 0, 0)) * 1e6 / ask.price.output))
+
+
+def _spent(shortage: Shortage) -> Refused:
+    whose = "all keys together" if shortage.account == TOTAL else f"key {shortage.account}"
+    again = "" if shortage.resets is None else "; it begins anew at midnight UTC"
+    return Refused(
+        429, "insufficient_quota", f"{whose}: what is left of {shortage.limit} does not cover this request{again}",
+        retry_after=shortage.resets,
+    )  # fmt: skip
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

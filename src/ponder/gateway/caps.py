@@ -52,6 +52,11 @@ class Ask:
     budget: Budget = field(default_factory=Budget)
     price: Price | None = None
 
+    @property
+    def read(self) -> int:
+        """The most tokens that the model reads in one call: no tokenizer makes more of a text than it has bytes."""
+        return self.prompt_bytes + 64 if self.prompt_tokens is None else self.prompt_tokens
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
@@ -149,9 +154,8 @@ def _scaled(ask: Ask, strategy: str, caps: Caps, reply: int) -> tuple[Fanout, bo
 def _dollars(ask: Ask, most: Fanout) -> float:
     if ask.price is None:
         return 0.0
-    prompt = ask.prompt_bytes + 64 if ask.prompt_tokens is None else ask.prompt_tokens
     # After the first call of a branch the model reads what it has written so far, too.
-    read = prompt if most.calls <= most.width else prompt + most.tokens // most.width
+    read = ask.read if most.calls <= most.width else ask.read + most.tokens // most.width
     return ask.price.cost(most.calls * read, 0, most.tokens)
 
 
