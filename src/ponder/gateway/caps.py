@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import ponder.api  # noqa: F401 - registers what a request can name
 from ponder.core.backend import Price
 from ponder.core.budget import Budget
 from ponder.core.errors import PonderError, UsageError
