@@ -10,6 +10,7 @@ from ponder.cli.completion import completion
 from ponder.cli.demo import demo
 from ponder.cli.doctor import doctor
 from ponder.cli.importing import import_
+from ponder.cli.keys import keys
 from ponder.cli.models import models
 from ponder.cli.options import examples
 from ponder.cli.record import record
@@ -43,6 +44,6 @@ def main(context: click.Context) -> None:
 
 
 for command in (
-    demo, solve, serve, resume, runs, record, import_, replay, compare, models, strategies, doctor, completion,
+    demo, solve, serve, keys, resume, runs, record, import_, replay, compare, models, strategies, doctor, completion,
 ):  # fmt: skip
     main.add_command(command)

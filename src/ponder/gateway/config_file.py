@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ponder.core.errors import UsageError
+from ponder.core.errors import InvalidOption, UsageError
 from ponder.gateway.config import SINGLE, Caps, Config, Defaults, Key, Limits, Upstream
 from ponder.gateway.tables import Faults, Place
 from ponder.gateway.toml_lines import line_of_error, lines_of
 
-__all__ = ["check_config", "read"]
+__all__ = ["check_config", "read", "store_of"]
 
 SERVER = ("host", "port", "store", "branches", "queue", "queue_seconds")
 
@@ -27,22 +27,50 @@ def check_config(path: Path) -> list[str]:
 def read(path: Path) -> tuple[Config, list[str]]:
     """The configuration in a file, and what is wrong with it, by line: only without a fault is the former of use."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        return Config(), [f"{path}: cannot be read: {error.strerror or error}"]
-    except UnicodeDecodeError:
-        return Config(), [f"{path}: cannot be read: it is not UTF-8"]
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        what = str(error).split(" (at ")[0]
-        return Config(), [f"{path}:{line_of_error(error, text)}: this is no TOML: {what[:1].lower()}{what[1:]}"]
+        text, document = _parsed(path)
+    except InvalidOption as error:
+        return Config(), [str(error)]
     faults = Faults()
     config = _config(document, path, faults)
     if not faults.found:
         return config, []
     lines = lines_of(text)
     return config, [f"{path}:{line}: {what}" for line, what in sorted(faults.on(lines))]
+
+
+def store_of(path: Path) -> Path | None:
+    """The store that a configuration names, None if none, whatever else is wrong with it.
+
+    Raises:
+        InvalidOption: ``FILE:LINE: ...``, it cannot be read, or its store is no path.
+    """
+    text, document = _parsed(path)
+    faults = Faults()
+    server = faults.table(document.get("server", {}), ("server",))
+    store = faults.take(server, "store", str, ("server",))
+    for line, what in faults.on(lines_of(text)):
+        raise InvalidOption(f"{path}:{line}: {what}")
+    return _beside(path, store)
+
+
+def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidOption(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise InvalidOption(f"{path}: cannot be read: it is not UTF-8") from None
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what = str(error).split(" (at ")[0]
+        line = line_of_error(error, text)
+        raise InvalidOption(f"{path}:{line}: this is no TOML: {what[:1].lower()}{what[1:]}") from None
+
+
+def _beside(path: Path, store: str | None) -> Path | None:
+    """A path in a configuration counts from the folder that the configuration is in."""
+    return None if store is None else path.parent / Path(store).expanduser()
 
 
 def _config(document: Mapping[str, Any], path: Path, faults: Faults) -> Config:
@@ -54,7 +82,7 @@ def _config(document: Mapping[str, Any], path: Path, faults: Faults) -> Config:
     total = faults.values(Limits(), server.pop("limits", {}), ("server", "limits"))
     store = faults.take(server, "store", str, ("server",))
     config = Config(
-        store=None if store is None else path.parent / Path(store).expanduser(),
+        store=_beside(path, store),
         defaults=_defaults(tables.get("defaults", {}), faults),
         caps=caps,
         limits=limits,

@@ -1,0 +1,141 @@
+"""`ponder keys`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ponder.cli.options import examples, json_option
+
+if TYPE_CHECKING:
+    from ponder.gateway.accounts_sqlite import SqliteAccounts
+
+__all__ = ["keys"]
+
+config_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The gateway's configuration, if it names a store of its own.",
+)
+
+
+@click.group(
+    epilog=examples("ponder keys add alice", "ponder keys list", "ponder keys revoke alice"),
+    invoke_without_command=True,
+)
+@click.pass_context
+def keys(context: click.Context) -> None:
+    """Give API keys for `ponder serve`, and take them back.
+
+    From the first key on, the gateway lets nobody in without one. It need not be started again.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@keys.command(epilog=examples("ponder keys add alice", "KEY=$(ponder keys add ci)"))
+@click.argument("name")
+@config_option
+def add(name: str, path: Path | None) -> None:
+    """Make a key and show it, once; only a digest of it is kept.
+
+    NAME is what the configuration and the logs call it.
+    """
+    from ponder.cli.shell import say
+    from ponder.gateway.keys import new_key
+
+    token, row = new_key(name)
+    with _accounts(path) as accounts:
+        asyncio.run(accounts.add_key(row))
+    print(token)
+    say(f"key {name} is in use; this is the only time that it is shown")
+
+
+@keys.command(name="list", epilog=examples("ponder keys list", "ponder keys list --json | jq '.[].tokens_today'"))
+@config_option
+@json_option
+def list_(path: Path | None, as_json: bool) -> None:
+    """List the keys and what they have spent, requests under way included. Days are those of UTC."""
+    from ponder.cli.tables import print_table
+
+    with _accounts(path) as accounts:
+        found = asyncio.run(_summaries(accounts))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif not found:
+        print("no keys yet; `ponder keys add NAME` makes one")
+    else:
+        heads = ("NAME", "CREATED", "STATUS", "TOKENS TODAY", "USD TODAY", "TOKENS", "USD")
+        print_table(heads, [_cells(one) for one in found])
+
+
+@keys.command(epilog=examples("ponder keys revoke alice"))
+@click.argument("name")
+@config_option
+def revoke(name: str, path: Path | None) -> None:
+    """Take a key out of use, at once and for good.
+
+    A new key of that name takes over what the old one has spent.
+    """
+    with _accounts(path) as accounts:
+        asyncio.run(accounts.revoke_key(name, time.time()))
+    print(f"key {name} is revoked")
+
+
+@contextmanager
+def _accounts(path: Path | None) -> Iterator[SqliteAccounts]:
+    from ponder.gateway.accounts_sqlite import SqliteAccounts
+    from ponder.gateway.config_file import store_of
+    from ponder.store.sqlite import Store
+
+    store = Store(None if path is None else store_of(path))
+    try:
+        yield SqliteAccounts(store)
+    finally:
+        store.close()
+
+
+async def _summaries(accounts: SqliteAccounts) -> list[dict[str, Any]]:
+    now = time.time()
+    found = []
+    for row in await accounts.keys():
+        spent = await accounts.spent(row.name, now)
+        found.append(
+            {
+                "name": row.name,
+                "created": _when(row.created),
+                "revoked": None if row.revoked is None else _when(row.revoked),
+                "tokens_today": spent.tokens_today,
+                "usd_today": spent.usd_today,
+                "tokens": spent.tokens,
+                "usd": spent.usd,
+            }
+        )
+    return found
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
+
+
+def _cells(one: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        one["name"],
+        datetime.fromisoformat(one["created"]).strftime("%Y-%m-%d %H:%M"),
+        "in use" if one["revoked"] is None else "revoked",
+        f"{one['tokens_today']:,}",
+        f"{one['usd_today']:.4f}",
+        f"{one['tokens']:,}",
+        f"{one['usd']:.4f}",
+    )
