@@ -15,6 +15,7 @@ import anyio.to_thread
 import ponder.controllers
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.answer import Answer
+from ponder.core.answers import AnswerFormat
 from ponder.core.backend import Backend, Prepares, Price
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError
@@ -40,7 +41,10 @@ OnStart = Callable[[Live, str | None], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Everything that defines a run, as plain data: what the store keeps and `aresume` starts from."""
+    """Everything that defines a run, as plain data: what the store keeps and `aresume` starts from.
+
+    `owner` is the API key that asked for it, by name, where there are such; `asked` is a digest of what was asked.
+    """
 
     messages: tuple[Message, ...]
     strategy: str
@@ -52,6 +56,8 @@ class Job:
     price: Price | None = None
     verifier: str | None = None
     abstain_below: float | None = None
+    owner: str | None = None
+    asked: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -176,8 +182,8 @@ async def execute(
             earlier = Recorded(store.begin_again(run)) if resumed else earlier
         journal = store.journal(run) if store is not None and run is not None else None
         live = Live(
-            plan, problem, backend, answers=_answers(), settings=job.settings, seed=job.seed, budget=job.budget,
-            price=job.price, verifier=verifier, journal=journal, recorded=earlier, watch=watch,
+            plan, problem, backend, answers=_answers(job.settings), settings=job.settings, seed=job.seed,
+            budget=job.budget, price=job.price, verifier=verifier, journal=journal, recorded=earlier, watch=watch,
         )  # fmt: skip
         if on_start is not None:
             on_start(live, run)
@@ -289,10 +295,11 @@ def _verifier(given: str | Verifier | Callable[..., Any] | None) -> Verifier | N
     return verifiers.resolve(given) if isinstance(given, str) else verifiers.Function(given)
 
 
-def _answers() -> Any:
-    from ponder.verifiers import Answers
+def _answers(settings: Settings) -> AnswerFormat:
+    from ponder.verifiers import Answers, JsonValues
 
-    return Answers()
+    asked = settings.options.get("response_format") or {}
+    return JsonValues() if str(asked.get("type")).startswith("json") else Answers()
 
 
 def _withhold(answer: Answer, threshold: float | None) -> Answer:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ponder.core.values import canonical, decode
 
 __all__ = ["calls_as_value"]
 
@@ -12,23 +13,17 @@ __all__ = ["calls_as_value"]
 def calls_as_value(calls: Sequence[Mapping[str, Any]]) -> str | None:
     """The calls of one reply in a form in which equal calls are equal strings; None if one cannot be carried out.
 
-    What counts is each function's name and its arguments as JSON, ``1.0`` being ``1``: not the ids, not the spelling,
-    and not the order, since the calls of one reply do not wait for each other. Arguments that are no JSON object
-    cannot be carried out.
+    What counts is each function's name and its arguments as JSON: not the ids, not the spelling, and not the order,
+    since the calls of one reply do not wait for each other. Arguments that are no JSON object cannot be carried out.
     """
     values = []
     for call in calls:
         function = call.get("function") or {}
         try:
-            arguments = json.loads(function.get("arguments") or "{}", parse_float=_number)
-        except (ValueError, TypeError, RecursionError):
+            arguments = decode(function.get("arguments") or "{}")
+        except (ValueError, TypeError):
             return None
         if not isinstance(arguments, dict) or not function.get("name"):
             return None
-        values.append(f"{function['name']}({json.dumps(arguments, sort_keys=True, ensure_ascii=False)})")
+        values.append(f"{function['name']}({canonical(arguments)})")
     return "; ".join(sorted(values))
-
-
-def _number(text: str) -> float | int:
-    value = float(text)
-    return int(value) if value.is_integer() else value

@@ -11,9 +11,10 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from ponder.core.backend import Backend
+from ponder.gateway.accounts_sqlite import SqliteAccounts
 from ponder.gateway.admission import Admission, Ask
 from ponder.gateway.choose import Chosen, choose
-from ponder.gateway.config import Config
+from ponder.gateway.config import Config, Key
 from ponder.gateway.failures import failure_of
 from ponder.gateway.http import Receive, Scope, Send, header, read_body, send_failure, send_json, while_connected
 from ponder.gateway.metered import Meter
@@ -37,7 +38,7 @@ class Gateway:
     def __init__(self, config: Config, store: Store, embedded: dict[str, Backend]) -> None:
         self.config = config
         self.store = store
-        self.admission = Admission(config)
+        self.admission = Admission(config, SqliteAccounts(store))
         self.models = Models(config, embedded)
         self.runs = Runs(self.admission, store)
         self.scaled = Scaled(config, self.models, store, self.runs)
@@ -51,6 +52,7 @@ class Gateway:
         try:
             yield
         finally:
+            self.admission.close()
             await self.runs.stop()
             await self.passthrough.aclose()
             await self.models.aclose()
@@ -74,24 +76,24 @@ class _Completions:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway, meter = self._gateway, Meter()
+        key = await gateway.admission.identify(_token(scope))
         body = await read_body(receive, gateway.longest + _ENVELOPE)
         head = read_head(body)
         asked = read_ponder(head)
-        token = _token(scope)
-        chosen = choose(head, asked, gateway.models, gateway.config, None)
+        chosen = choose(head, asked, gateway.models, gateway.config, key)
         if chosen.plan is not None:
-            await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, token, scope, receive, send, meter)
+            await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, key, scope, receive, send, meter)
         else:
-            await while_connected(receive, self._pass(chosen, head, body, token, scope, send))
+            await while_connected(receive, self._pass(chosen, head, body, key, scope, send))
 
-    async def _pass(self, chosen: Chosen, head: Head, body: bytes, token: str | None, scope: Scope, send: Send) -> None:
+    async def _pass(self, chosen: Chosen, head: Head, body: bytes, key: Key, scope: Scope, send: Send) -> None:
         gateway, served = self._gateway, chosen.served
         price = gateway.models.price(served)
         ask = Ask(
             upstream=served.upstream.name, prompt_bytes=len(body), n=_count(head.n) or 1,
             max_tokens=_count(head.max_completion_tokens) or _count(head.max_tokens), price=price,
         )  # fmt: skip
-        async with gateway.admission.admit(token, ask) as permit:
+        async with gateway.admission.admit(key, ask) as permit:
             if permit.max_tokens != ask.max_tokens:
                 body = _limited(body, permit.max_tokens)
             await gateway.passthrough.forward(
@@ -135,12 +137,14 @@ def application(gateway: Gateway) -> Starlette:
     """The routes."""
 
     async def models(scope: Scope) -> Any:
+        await gateway.admission.identify(_token(scope))
         names = await gateway.models.listed()
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "ponder"} for name in names]
         return {"object": "list", "data": data}
 
     async def run(scope: Scope) -> Any:
-        return describe_run(gateway.store, scope["path_params"]["id"])
+        key = await gateway.admission.identify(_token(scope))
+        return describe_run(gateway.store, scope["path_params"]["id"], key)
 
     completions = _Completions(gateway, "/chat/completions", ChatRequest)
     texts = _Completions(gateway, "/completions", TextRequest)

@@ -14,10 +14,11 @@ from ponder.core.registry import Plan
 from ponder.engine.calls import Watch
 from ponder.engine.live import Live
 from ponder.gateway.admission import Admission, Ask, Permit
+from ponder.gateway.config import Key
 from ponder.gateway.metered import Meter, metering
 from ponder.store.sqlite import Store
 
-__all__ = ["Order", "Running", "Runs"]
+__all__ = ["Finished", "Order", "Running", "Runs"]
 
 MARGIN = 0.05
 """Seconds before the client's deadline at which the run has to stop, so that its answer is there in time."""
@@ -25,14 +26,20 @@ MARGIN = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A run to be carried out: `job` makes it, once it has been let in. `run` names it in the store, None a new one."""
+    """A run to be carried out: `job` makes it, once it has been let in.
+
+    `run` is the id that it shall have, None for any. With `resumes` the store has a part of it already. `asked` is a
+    digest of the request.
+    """
 
     ask: Ask
-    token: str | None
+    key: Key
     plan: Plan
     backend: Backend
     job: Callable[[Permit], Job]
+    asked: str
     run: str | None = None
+    resumes: bool = False
 
 
 class Running:
@@ -53,7 +60,7 @@ class Running:
         self._watch = watch
         self._born = time.monotonic()
         self._users = 0
-        self.task = asyncio.create_task(self._work())
+        self.task: asyncio.Future[Answer] = asyncio.create_task(self._work())
 
     def join(self) -> None:
         """One more waits for it."""
@@ -73,15 +80,20 @@ class Running:
     async def _work(self) -> Answer:
         metering.set(self.meter)
         order = self.order
-        async with self._admission.admit(order.token, order.ask) as permit:
+        async with self._admission.admit(order.key, order.ask) as permit:
+            job = self._in_time(order.job(permit))
+            if order.run is not None and not order.resumes:
+                self._store.begin(job.as_dict(), order.run)
             try:
                 answer = await execute(
-                    self._in_time(order.job(permit)), order.backend, plan=order.plan, store=self._store,
-                    run=order.run, watch=self._watch, on_start=self._began,
+                    job, order.backend, plan=order.plan, store=self._store, run=order.run, watch=self._watch,
+                    on_start=self._began,
                 )  # fmt: skip
             except BaseException:
                 if self.live is not None:
                     permit.settle(self.live.so_far("").bill)
+                elif order.run is not None:
+                    self._store.finish(order.run, "failed", None)
                 raise
             permit.settle(answer.bill)
             return answer
@@ -97,6 +109,25 @@ class Running:
     def _began(self, live: Live, run: str | None) -> None:
         self.live, self.run = live, run
         self.started.set()
+
+
+class Finished:
+    """A run that is over, for somebody who asks for it again."""
+
+    def __init__(self, answer: Answer, meter: Meter) -> None:
+        self.task: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.task.set_result(answer)
+        self.started = asyncio.Event()
+        self.started.set()
+        self.live: Live | None = None
+        self.run = answer.run
+        self.meter = meter
+
+    def join(self) -> None:
+        """One more asks for it."""
+
+    async def leave(self) -> None:
+        """One less asks for it."""
 
 
 class Runs:

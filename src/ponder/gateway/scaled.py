@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,15 +16,16 @@ from ponder.core.budget import Budget
 from ponder.core.registry import Plan
 from ponder.core.settings import Settings
 from ponder.gateway import reply
-from ponder.gateway.admission import Ask, Permit
+from ponder.gateway.admission import Ask, Permit, Refused
 from ponder.gateway.choose import SINGLE, Chosen
-from ponder.gateway.config import Config
+from ponder.gateway.config import Config, Key
 from ponder.gateway.failures import BadRequest
 from ponder.gateway.http import Receive, Scope, Send, header, send_json, while_connected
 from ponder.gateway.metered import Meter
 from ponder.gateway.models import Models
 from ponder.gateway.progress import Progress
-from ponder.gateway.running import Order, Running, Runs
+from ponder.gateway.running import Finished, Order, Running, Runs
+from ponder.gateway.runs import find_run
 from ponder.gateway.stream import Streamed
 from ponder.gateway.wire import ChatRequest, TextRequest, messages_of, read
 from ponder.store.sqlite import Store
@@ -45,7 +47,7 @@ class Scaled:
 
     async def answer(
         self, chosen: Chosen, plan: Plan, body: bytes, kind: type[ChatRequest] | type[TextRequest],
-        token: str | None, scope: Scope, receive: Receive, send: Send, meter: Meter,
+        key: Key, scope: Scope, receive: Receive, send: Send, meter: Meter,
     ) -> None:  # fmt: skip
         """Carry out one request.
 
@@ -57,13 +59,11 @@ class Scaled:
         """
         chat = kind is ChatRequest
         request, options = read(body, kind)
-        order = self._order(chosen, plan, request, options, body, token, scope)
-        if order.run is not None and (earlier := self._answered(order.run, body)) is not None:
-            await self._give(send, earlier, request.model, plan, meter, chat=chat)
-            return
+        order = self._order(chosen, plan, request, options, body, key, scope)
         progress = Progress() if request.stream else None
-        running = self._runs.named(order.run) if order.run else None
-        running = running or self._runs.start(order, progress.watch if progress else None, meter)
+        running = self._earlier(order, meter)
+        if running is None:
+            running = self._runs.start(self._resumed(order), progress.watch if progress else None, meter)
         running.join()
         try:
             if request.stream:
@@ -79,7 +79,7 @@ class Scaled:
 
     def _order(
         self, chosen: Chosen, plan: Plan, request: Any, options: Mapping[str, Any], body: bytes,
-        token: str | None, scope: Scope,
+        key: Key, scope: Scope,
     ) -> Order:  # fmt: skip
         chat = isinstance(request, ChatRequest)
         if Capability.CONTINUE in plan.needs:
@@ -105,19 +105,50 @@ class Scaled:
                 budget=permit.budget,
                 price=price,
                 verifier=asked.verifier if asked else None,
+                owner=key.name,
+                asked=digest,
             )
 
-        return Order(ask=ask, token=token, plan=plan, backend=backend, job=job)
+        digest = hashlib.sha256(scope["path"].encode() + b"\n" + body).hexdigest()
+        run = _named(key, header(scope, b"idempotency-key"))
+        return Order(ask=ask, key=key, plan=plan, backend=backend, job=job, asked=digest, run=run)
 
-    def _answered(self, run: str, body: bytes) -> Answer | None:
-        return None
+    def _earlier(self, order: Order, meter: Meter) -> Running | Finished | None:
+        """The run that an earlier request with the same ``Idempotency-Key`` has begun, or its answer.
+
+        Raises:
+            Refused: that request was another one.
+        """
+        if order.run is None:
+            return None
+        running = self._runs.named(order.run)
+        row = None if running else find_run(self._store, order.run)
+        asked = running.order.asked if running else row.job["asked"] if row else order.asked
+        if asked != order.asked:
+            raise Refused(422, "idempotency_mismatch", "this Idempotency-Key was used for another request")
+        if row is not None and row.status == "done" and row.answer is not None:
+            return Finished(Answer.from_dict(row.answer), meter)
+        return running
+
+    def _resumed(self, order: Order) -> Order:
+        """The order, to go on where an earlier life of its run was cut off, if it had one."""
+        row = find_run(self._store, order.run) if order.run else None
+        if row is None:
+            return order
+        job = Job.from_dict(row.job)
+        return replace(order, job=lambda permit: job, resumes=True)
 
     async def _give(self, send: Send, answer: Answer, model: str, plan: Plan, meter: Meter, *, chat: bool) -> None:
         summary = reply.summary_of(answer, plan.spec, meter.overhead_ms)
         await send_json(send, 200, reply.body_of(answer, model, summary, chat=chat), reply.headers_of(summary))
 
 
-async def _result(running: Running) -> Answer:
+def _named(key: Key, name: str | None) -> str | None:
+    """The id of the run that a client calls `name`; each key has names of its own."""
+    return hashlib.sha256(f"{key.name}\n{name}".encode()).hexdigest()[:24] if name else None
+
+
+async def _result(running: Running | Finished) -> Answer:
     # The run outlives a client that goes away while others wait for it.
     return await asyncio.shield(running.task)
 

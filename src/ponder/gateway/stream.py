@@ -15,7 +15,7 @@ from ponder.gateway.failures import failure_of
 from ponder.gateway.http import Receive, Send, until_gone
 from ponder.gateway.progress import Progress
 from ponder.gateway.reply import headers_of, reply_of, summary_of, usage_of
-from ponder.gateway.running import Running
+from ponder.gateway.running import Finished, Running
 
 __all__ = ["DONE", "HEARTBEAT", "Streamed", "event"]
 
@@ -45,7 +45,7 @@ class Streamed:
     """
 
     def __init__(
-        self, send: Send, running: Running, progress: Progress | None, model: str, strategy: str,
+        self, send: Send, running: Running | Finished, progress: Progress | None, model: str, strategy: str,
         *, chat: bool, direct: bool, usage: bool,
     ) -> None:  # fmt: skip
         self._send = send
@@ -68,7 +68,8 @@ class Streamed:
         task = self._running.task
         async with until_gone(receive) as gone:
             started = asyncio.create_task(self._running.started.wait())
-            await asyncio.wait({task, gone, started}, return_when=asyncio.FIRST_COMPLETED)
+            waiting: set[asyncio.Future[Any]] = {task, gone, started}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             started.cancel()
             await self._settle()
             if task.done() and not task.cancelled() and task.exception() is not None:
@@ -105,7 +106,7 @@ class Streamed:
             await self._say({"role": "assistant", "content": ""})
 
     async def _wait(self, gone: asyncio.Task[None]) -> None:
-        waiting: set[asyncio.Task[Any]] = {self._running.task, gone}
+        waiting: set[asyncio.Future[Any]] = {self._running.task, gone}
         grown = None
         if self._direct and self._progress is not None:
             grown = asyncio.create_task(self._progress.grown.wait())

@@ -108,13 +108,23 @@ class Store:
         self._pending.commit()
         self._db.close()
 
-    def begin(self, job: Mapping[str, Any]) -> str:
-        """Enter a new run; returns its id."""
-        run = secrets.token_hex(4)
+    def begin(self, job: Mapping[str, Any], run: str | None = None) -> str:
+        """Enter a new run; returns its id, which is `run` if that is given.
+
+        Raises:
+            StoreError: it cannot be written, or there is a run `run` already.
+        """
         self._pending.commit()
         with self._reporting("write"):
-            self._db.execute("INSERT INTO runs VALUES (?, ?, 'running', ?, NULL)", (run, time.time(), json.dumps(job)))
-        return run
+            while True:
+                name = run or secrets.token_hex(4)
+                try:
+                    values = (name, time.time(), json.dumps(job))
+                    self._db.execute("INSERT INTO runs VALUES (?, ?, 'running', ?, NULL)", values)
+                    return name
+                except sqlite3.IntegrityError:  # among many thousands of runs two draw the same id now and then
+                    if run is not None:
+                        raise
 
     def finish(self, run: str, status: str, answer: Mapping[str, Any] | None) -> None:
         """Write down how a run ended."""

@@ -8,6 +8,7 @@ from ponder.verifiers.equivalence import Equivalence
 from ponder.verifiers.exact import Exact
 from ponder.verifiers.extract import extract
 from ponder.verifiers.function import Function
+from ponder.verifiers.json_values import JsonValues
 from ponder.verifiers.lookup import NAMES, resolve
 from ponder.verifiers.maths import Math
 from ponder.verifiers.p_yes import PYes
@@ -22,6 +23,7 @@ __all__ = [
     "Exact",
     "Function",
     "JsonSchema",
+    "JsonValues",
     "Math",
     "PYes",
     "Regex",

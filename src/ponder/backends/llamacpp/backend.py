@@ -13,9 +13,10 @@ from ponder.backends.llamacpp.failures import too_long
 from ponder.backends.llamacpp.gate import Gate
 from ponder.backends.llamacpp.header import Header, read_header
 from ponder.backends.llamacpp.machine import free_memory
+from ponder.backends.llamacpp.options import KNOWN, with_schema
 from ponder.backends.llamacpp.runtime import Runtime
 from ponder.backends.llamacpp.schema import refuse_bad_schema
-from ponder.backends.needs import refuse_undeclared
+from ponder.backends.needs import refuse_options, refuse_undeclared
 from ponder.core.backend import Capability, Completion, Price, Progress, Request
 from ponder.core.errors import BackendError, InvalidOption, Rejected
 
@@ -88,10 +89,12 @@ class LlamaCpp:
         """Complete `request.n` times in one batch, as far as slots are free; the others follow as slots become free.
 
         Raises:
-            MissingCapability: a thinking budget.
+            MissingCapability: a thinking budget, or an option that is not `options.KNOWN`.
             Rejected: it does not fit the context, or the schema is none.
             BackendError: the runtime failed.
         """
+        refuse_options(self, request, KNOWN)
+        request = with_schema(request)
         refuse_undeclared(self, request)
         refuse_bad_schema(request.schema)
         if self._runtime.closed:

@@ -8,6 +8,7 @@ import anyio
 import anyio.to_thread
 
 from ponder.backends.llamacpp.gate import Gate
+from ponder.backends.llamacpp.options import sampling
 from ponder.backends.llamacpp.reply import Line
 from ponder.backends.llamacpp.runtime import Runtime
 from ponder.backends.llamacpp.schema import refuse_unforced
@@ -33,7 +34,7 @@ class Call:
         self._tokens = tokens
         self._progress = progress
         inside = opens_inside(prompt)
-        self._lines = [Line(index, progress, inside) for index in range(request.n)]
+        self._lines = [Line(index, progress, inside, request.stop) for index in range(request.n)]
         self._errors: list[BackendError] = []
 
     async def run(self, max_tokens: int) -> Completion:
@@ -97,14 +98,13 @@ class Call:
             "temperature": request.temperature,
             "top_p": request.top_p,
             "top_k": 0,
-            "samplers": ["temperature", "top_p"],
-            "stop": [text for text in request.stop if text],
             "preserved_tokens": TAGS,
             "stream": True,
             "return_progress": True,
             "timings_per_token": True,
+            **sampling(request),
         }
-        if request.stop:
+        if body["stop"]:
             body["verbose"] = True  # else it does not say whether a stop string or the model itself ended a choice
         if request.seed is not None:
             body["seed"] = (request.seed + start) & 0x7FFFFFFF  # a choice adds its place among those of its call

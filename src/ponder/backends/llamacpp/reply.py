@@ -16,14 +16,16 @@ _CLOSE = "</think>"
 class Line:
     """One choice in the making; keeps its part of `progress` current.
 
-    `inside` says that the prompt ends within a reasoning block.
+    `inside` says that the prompt ends within a reasoning block, `boundaries` are the texts at which it may stop to be
+    continued.
     """
 
-    def __init__(self, index: int, progress: Progress, inside: bool) -> None:
+    def __init__(self, index: int, progress: Progress, inside: bool, boundaries: Sequence[str]) -> None:
         self.finished = False
         self._index = index
         self._progress = progress
         self._inside = inside
+        self._boundaries = boundaries
         self._thinking = ThinkingStream(inside)
         self._pieces: list[tuple[str, int]] = []
         self._tokens = 0
@@ -46,12 +48,12 @@ class Line:
             self._first = self._first or _alternatives(entry["top_logprobs"])
             self._logprobs.append(entry["logprob"])
         if choice["finish_reason"] is not None:
-            self._end(choice["finish_reason"], verbose.get("stop_type"))
+            self._end(choice["finish_reason"], verbose.get("stopping_word"))
 
-    def _end(self, reason: str, stop_type: str | None) -> None:
+    def _end(self, reason: str, stopped_by: str | None) -> None:
         self.finished = True
         if reason != "length":
-            self._finish = "boundary" if stop_type == "word" else "stop"
+            self._finish = "boundary" if stopped_by in self._boundaries else "stop"
         held = self._thinking.close()
         if held or self._index >= len(self._progress.texts):
             self._show(False, held, 0)

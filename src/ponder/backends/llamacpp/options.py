@@ -1,0 +1,52 @@
+"""The further fields of the chat API that the embedded model honours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ponder.core.backend import Request
+from ponder.core.errors import Rejected
+
+__all__ = ["KNOWN", "sampling", "with_schema"]
+
+_PENALTIES = ("frequency_penalty", "presence_penalty")
+
+_LABELS = ("user", "safety_identifier", "metadata", "prompt_cache_key")
+"""They say who asks, and change nothing in the reply."""
+
+KNOWN = frozenset(("stop", "response_format", "logit_bias", *_PENALTIES, *_LABELS))
+
+
+def with_schema(request: Request) -> Request:
+    """The request with its ``response_format`` as the schema that it stands for."""
+    form = request.options.get("response_format")
+    if not form or form.get("type") == "text":
+        return request
+    given = form.get("json_schema", {}).get("schema") if form.get("type") == "json_schema" else None
+    return replace(request, schema={"type": "object"} if given is None else given)
+
+
+def sampling(request: Request) -> dict[str, Any]:
+    """The fields of the runtime's body for `request.options`.
+
+    Raises:
+        Rejected: a key of ``logit_bias`` is no token's number.
+    """
+    options = request.options
+    body: dict[str, Any] = {"stop": [text for text in (*request.stop, *options.get("stop", ())) if text]}
+    body["samplers"] = ["temperature", "top_p"]
+    penalties = {name: options[name] for name in _PENALTIES if options.get(name)}
+    if penalties:
+        body |= {**penalties, "repeat_last_n": -1, "samplers": ["penalties", *body["samplers"]]}
+    if options.get("logit_bias"):
+        body["logit_bias"] = _biases(options["logit_bias"])
+    return body
+
+
+def _biases(biases: Mapping[str, float]) -> list[list[float]]:
+    try:
+        return [[int(token), bias] for token, bias in biases.items()]
+    except ValueError:
+        raise Rejected("logit_bias: its keys are numbers of tokens") from None
