@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
 import anyio
@@ -14,11 +14,13 @@ import anyio
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, PonderError, StoreError
 from ponder.core.ledger import Bill
+from ponder.core.specs import read_spec
 from ponder.gateway.accounts import Accounts, Grant, Shortage, Want
 from ponder.gateway.caps import Ask, Demand, Refused, demand
 from ponder.gateway.config import Caps, Config, Key, Limits
 from ponder.gateway.keys import ANONYMOUS, authenticate
 from ponder.gateway.queue import FairQueue
+from ponder.gateway.record import record
 
 __all__ = ["TOTAL", "Admission", "Ask", "Permit", "Refused"]
 
@@ -74,11 +76,16 @@ class Admission:
         Raises:
             Refused: it is no key, or one that was revoked.
         """
+        with _noted():
+            return await self._identify(token)
+
+    async def _identify(self, token: str | None) -> Key:
         name = await authenticate(token, self._accounts) if token and self._accounts is not None else None
+        if name is None and self._open and (self._accounts is None or not await self._accounts.keys()):
+            name = ANONYMOUS
         if name is not None:
+            record().key = name
             return self._config.key(name)
-        if self._open and (self._accounts is None or not await self._accounts.keys()):
-            return self._config.key(ANONYMOUS)
         if token is None:
             raise Refused(401, "missing_api_key", "this gateway asks for an API key: Authorization: Bearer pk-...")
         raise Refused(401, "invalid_api_key", "the API key is unknown, or was revoked")
@@ -94,24 +101,29 @@ class Admission:
             Refused: it is not let in; nothing was allocated or sent.
             StoreError: the accounts cannot be read or written.
         """
-        key = who if isinstance(who, Key) else await self.identify(who)
-        await self._take_turn(key)
-        upstream = self._config.upstreams[ask.upstream]
-        asked = demand(ask, key.caps, self._config.defaults.max_tokens if ask.strategy else upstream.max_tokens)
-        async with self.queue.slots(key.name, min(asked.alive, upstream.concurrency)):
-            grant = await self._reserve(key, ask, asked)
-            permit = _permit(key, ask, asked, grant, self._config.total)
-            try:
-                yield permit
-            except Exception as error:
-                if permit.bill is None and isinstance(error, PonderError):
-                    permit.bill = error.bill or Bill()
-                raise
-            finally:
-                if grant is not None:
-                    bill = permit.bill or Bill(output_tokens=grant.tokens, usd=grant.usd)
-                    with anyio.CancelScope(shield=True):
-                        await self.settle(grant.ticket, bill)
+        made, began = record(), time.monotonic()
+        made.upstream = ask.upstream
+        with _noted():
+            key = who if isinstance(who, Key) else await self.identify(who)
+            await self._take_turn(key)
+            upstream = self._config.upstreams[ask.upstream]
+            asked = demand(ask, key.caps, self._config.defaults.max_tokens if ask.strategy else upstream.max_tokens)
+            made.strategy = read_spec("strategy", ask.strategy).name if ask.strategy else ""
+            async with self.queue.slots(key.name, min(asked.alive, upstream.concurrency)):
+                made.queued = time.monotonic() - began
+                grant = await self._reserve(key, ask, asked)
+                permit = _permit(key, ask, asked, grant, self._config.total)
+                try:
+                    yield permit
+                except PonderError as error:
+                    permit.bill = permit.bill or error.bill or Bill()
+                    raise
+                finally:
+                    made.bill = permit.bill
+                    if grant is not None:
+                        with anyio.CancelScope(shield=True):
+                            bill = permit.bill or Bill(output_tokens=grant.tokens, usd=grant.usd)
+                            await self.settle(grant.ticket, bill)
 
     async def settle(self, ticket: str, bill: Bill) -> None:
         """Book what a request has cost; a ticket that is settled already is left alone."""
@@ -149,6 +161,16 @@ class Admission:
         if isinstance(made, Shortage):
             raise _spent(made)
         return made
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """A refusal is put on record."""
+    try:
+        yield
+    except Refused as refused:
+        record().code = refused.code
+        raise
 
 
 def _permit(key: Key, ask: Ask, asked: Demand, grant: Grant | None, total: Limits) -> Permit:

@@ -1,0 +1,94 @@
+"""The log: one JSON object a line, one line a request."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from ponder.core.errors import describe
+from ponder.gateway.config import Config
+from ponder.gateway.record import Record
+
+__all__ = ["JsonLines", "log_request", "set_up"]
+
+LONGEST = 2000
+"""Characters of a text in the log."""
+
+_KEY = re.compile(r"\bpk-[0-9a-f]{16}-[A-Za-z0-9_-]{8,}|(?i:\bbearer)\s+\S+|\b(?:sk|hf|gsk|xai)[-_][\w-]{8,}")
+
+_requests = logging.getLogger("ponder.gateway.requests")
+
+
+def log_request(made: Record) -> None:
+    """Write down one request."""
+    bill = made.bill
+    _requests.info(
+        "request",
+        extra={
+            "fields": {
+                "run": made.run,
+                "key": made.key or None,
+                "method": made.method,
+                "endpoint": made.endpoint,
+                "model": made.model[:200] or None,
+                "upstream": made.upstream or None,
+                "strategy": made.strategy or None,
+                "fallback": made.fallback,
+                "status": made.status,
+                "code": made.code,
+                "prompt_tokens": bill and bill.prompt_tokens,
+                "tokens": bill and bill.total_tokens,
+                "calls": bill and bill.calls,
+                "usd": bill and bill.usd,
+                "queued_ms": round(made.queued * 1e3, 1),
+                "ms": round(made.seconds * 1e3, 1),
+            }
+        },
+    )
+
+
+class JsonLines(logging.Formatter):
+    """Writes log records as JSON; what looks like a key, or is one of `secrets`, becomes ``***``."""
+
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._secrets = [secret for secret in secrets if len(secret) >= 4]
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {"at": at, "level": record.levelname.lower()}
+        fields: dict[str, Any] | None = getattr(record, "fields", None)
+        if fields is None:
+            line |= {"logger": record.name, "message": record.getMessage()}
+        else:
+            line |= {"message": record.msg, **{name: value for name, value in fields.items() if value is not None}}
+        if record.exc_info and record.exc_info[1] is not None:
+            line |= {"error": describe(record.exc_info[1]), "trace": self.formatException(record.exc_info)}
+        return json.dumps({name: self._clean(value) for name, value in line.items()}, ensure_ascii=False)
+
+    def _clean(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        for secret in self._secrets:
+            value = value.replace(secret, "***")
+        text = _KEY.sub("***", value)
+        return text if len(text) <= LONGEST else "..." + text[-LONGEST:]
+
+
+def set_up(config: Config, stream: TextIO | None = None) -> None:
+    """Send what Ponder and its server log to `stream`, standard error unless given."""
+    secrets = [os.environ.get(upstream.key_env or "", "").strip() for upstream in config.upstreams.values()]
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines(secrets))
+    for name, level in (("ponder", logging.INFO), ("uvicorn", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level)
+        logger.propagate = False

@@ -1,0 +1,89 @@
+"""What Prometheus collects: counts, latencies, the queue, the breakers. Names of keys, never keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+
+from ponder.gateway.breaker import Breaker
+from ponder.gateway.queue import FairQueue
+from ponder.gateway.record import Record
+
+__all__ = ["Metrics"]
+
+SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
+
+STATES = {"closed": 0, "half-open": 1, "open": 2}
+
+
+class Metrics:
+    """The metrics of one gateway, in a registry of their own.
+
+    All labels have few values: names from the configuration, of keys, of registered strategies, and codes.
+    """
+
+    def __init__(self, queue: FairQueue, breakers: Mapping[str, Breaker]) -> None:
+        self._registry = registry = CollectorRegistry()
+        who = ["key", "strategy"]
+        self._requests = Counter(
+            "ponder_requests", "Requests.", ["endpoint", *who, "upstream", "status"], registry=registry
+        )
+        self._refused = Counter("ponder_refused", "Requests that were not let in.", ["key", "code"], registry=registry)
+        self._tokens = Counter(
+            "ponder_tokens", "Tokens; thinking and discarded are parts of output, cached of prompt.",
+            [*who, "kind"], registry=registry,
+        )  # fmt: skip
+        self._usd = Counter("ponder_usd", "Dollars, where the price is known.", who, registry=registry)
+        self._seconds = Histogram(
+            "ponder_request_seconds", "Time to the end of the answer.", ["endpoint", "strategy"],
+            buckets=SECONDS, registry=registry,
+        )  # fmt: skip
+        self._queued = Histogram(
+            "ponder_queue_seconds", "Time that requests waited for their turn.", buckets=SECONDS, registry=registry
+        )
+        Gauge("ponder_queue_waiting", "Requests that wait.", registry=registry).set_function(lambda: queue.waiting)
+        Gauge("ponder_branches", "Slots for branches that are taken.", registry=registry).set_function(
+            lambda: queue.capacity - queue.free
+        )
+        state = Gauge("ponder_breaker_state", "0 closed, 1 half-open, 2 open.", ["upstream"], registry=registry)
+        for name, breaker in breakers.items():
+            state.labels(name).set_function(partial(_state, breaker))
+
+    def observe(self, made: Record) -> None:
+        """Count one request."""
+        who = (made.key, made.strategy)
+        self._requests.labels(made.endpoint, *who, made.upstream, str(made.status)).inc()
+        if made.code is not None:
+            self._refused.labels(made.key, made.code).inc()
+            return
+        self._seconds.labels(made.endpoint, made.strategy).observe(made.seconds)
+        bill = made.bill
+        if bill is None:
+            return
+        self._queued.observe(made.queued)
+        kinds = {
+            "prompt": bill.prompt_tokens,
+            "cached": bill.cached_prompt_tokens,
+            "output": bill.output_tokens,
+            "thinking": bill.thinking_tokens,
+            "probe": bill.probe_tokens,
+            "verifier": bill.verifier_tokens,
+            "discarded": bill.discarded_tokens,
+        }
+        for kind, tokens in kinds.items():
+            if tokens:
+                self._tokens.labels(*who, kind).inc(tokens)
+        if bill.usd:
+            self._usd.labels(*who).inc(bill.usd)
+
+    def page(self, accept: str = "") -> tuple[bytes, str]:
+        """The page that Prometheus reads, and its content type; `accept` is the header of the one who asks."""
+        encoder, content_type = choose_encoder(accept)
+        return encoder(self._registry), content_type
+
+
+def _state(breaker: Breaker) -> float:
+    return STATES[breaker.state]
