@@ -114,11 +114,14 @@ class ChatServer:
     async def _stream(self, request: web.Request, body: dict[str, Any], said: list[Said]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for at in range(max(len(one.tokens) for one in said)):
+        for at in range(max((len(one.tokens) for one in said), default=0)):
             await asyncio.sleep(self.token_latency)
             for index, one in enumerate(said):
                 if at < len(one.tokens):
                     await _send(response, {"choices": [_delta(body, one, index, at)]})
+        for index, one in enumerate(said):
+            for delta in _call_deltas(one, index):
+                await _send(response, {"choices": [delta]})
         for index, one in enumerate(said):
             ending: dict[str, Any] = {} if "prompt" in body else {"delta": {}}
             ending |= {"index": index, "finish_reason": one.finish, "stop_reason": one.stop}
@@ -146,7 +149,9 @@ def _choice(body: dict[str, Any], said: Said, index: int) -> dict[str, Any]:
     if "prompt" in body:
         choice["text"] = said.text
     else:
-        choice["message"] = {"role": "assistant", "content": said.text}
+        choice["message"] = {"role": "assistant", "content": said.text or None}
+        if said.calls:
+            choice["message"]["tool_calls"] = [_call(index, at, *call) for at, call in enumerate(said.calls)]
     if body.get("logprobs"):
         choice["logprobs"] = _logprobs(body, said.tokens)
     if body.get("return_token_ids"):
@@ -161,6 +166,21 @@ def _delta(body: dict[str, Any], said: Said, index: int, at: int) -> dict[str, A
     if body.get("logprobs"):
         delta["logprobs"] = _logprobs(body, [token])
     return delta
+
+
+def _call(choice: int, at: int, name: str, arguments: str) -> dict[str, Any]:
+    return {"id": f"call-{choice}-{at}", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _call_deltas(said: Said, index: int) -> Iterator[dict[str, Any]]:
+    """Tool calls in a stream: the name, then the arguments in two pieces."""
+    for at, (name, arguments) in enumerate(said.calls):
+        middle = len(arguments) // 2
+        pieces = [_call(index, at, name, "")]
+        pieces += [{"function": {"arguments": piece}} for piece in (arguments[:middle], arguments[middle:])]
+        for piece in pieces:
+            delta = {"tool_calls": [{"index": at, **piece}]}
+            yield {"index": index, "delta": delta, "finish_reason": None}
 
 
 def _logprobs(body: dict[str, Any], tokens: list[str]) -> dict[str, Any]:

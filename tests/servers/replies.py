@@ -16,11 +16,15 @@ WORDS = ["we", "see", "that", "the", "sum", "of", "both", "parts", "is", "less",
 
 @dataclass(frozen=True)
 class Said:
-    """One choice: its tokens (a word with the white space before it) and how it ended."""
+    """One choice: its tokens (a word with the white space before it) and how it ended.
+
+    `calls` are tools that it calls: each the name of one, and its arguments as text.
+    """
 
     tokens: list[str]
     finish: str
     stop: str | None = None
+    calls: tuple[tuple[str, str], ...] = ()
 
     @property
     def text(self) -> str:

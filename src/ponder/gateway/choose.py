@@ -13,8 +13,9 @@ Without any of these a model of an upstream passes through, and the embedded one
 configuration does not name passes through untouched, ``reasoning_effort`` and all, unless prefix, field ``ponder`` or
 the key's default say otherwise.
 
-How much it spends is said by the SPEC that was chosen, if it does; or else by ``effort`` of the field ``ponder``; or
-else by ``reasoning_effort``. ``n`` of the field ``ponder`` is the strategy's option of that name.
+How much it spends is said by the client's own SPEC, if it does (prefix or field); or else by ``effort`` of the field
+``ponder``; or else by ``reasoning_effort``; or else by the default SPEC. ``n`` of the field ``ponder`` is the
+strategy's option of that name.
 """
 
 from __future__ import annotations
@@ -65,9 +66,9 @@ def choose(head: Head, asked: Ponder | None, models: Models, config: Config, key
     asked = asked or Ponder()
     effort = _effort(head.reasoning_effort)
     wants_more = prefixed or asked != Ponder() or effort is not None
+    own = spec or asked.strategy
     spec = (
-        spec
-        or asked.strategy
+        own
         or (key.strategy if key else None)
         or config.defaults.models.get(name)
         or (config.defaults.strategy if wants_more else None)
@@ -75,7 +76,7 @@ def choose(head: Head, asked: Ponder | None, models: Models, config: Config, key
     )
     if spec is None:
         return Chosen(served, None)
-    return Chosen(served, _plan(spec, asked, effort))
+    return Chosen(served, _plan(spec, asked, effort, own=own is not None))
 
 
 def _split(rest: str, models: Models) -> tuple[str | None, str]:
@@ -89,15 +90,16 @@ def _split(rest: str, models: Models) -> tuple[str | None, str]:
     return match["spec"], match["model"]
 
 
-def _plan(spec: str, asked: Ponder, effort: float | None) -> Plan:
+def _plan(spec: str, asked: Ponder, effort: float | None, *, own: bool) -> Plan:
+    """The plan of a spec, which is the client's `own`, or a default that what the client says goes before."""
     plan = parse_spec(spec)
     given = {name: plan.values[name] for name in plan.given}
-    if asked.n is not None:
-        given.setdefault("n", asked.n)
+    if asked.n is not None and not (own and "n" in given):
+        given["n"] = asked.n
     wanted = asked.effort if asked.effort is not None else effort
-    if plan.effort is None and not plan.given:
-        return plan.strategy.plan(wanted, **given)
-    return plan.strategy.plan(plan.effort, **given)
+    if wanted is None or (own and (plan.effort is not None or plan.given)):
+        wanted = plan.effort
+    return plan.strategy.plan(wanted, **given)
 
 
 def _effort(name: object) -> float | None:

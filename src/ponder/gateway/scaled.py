@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,13 +28,16 @@ from ponder.gateway.progress import Progress
 from ponder.gateway.running import Finished, Order, Running, Runs
 from ponder.gateway.runs import find_run
 from ponder.gateway.stream import Streamed
-from ponder.gateway.wire import ChatRequest, TextRequest, messages_of, read
+from ponder.gateway.wire import ChatRequest, Ponder, TextRequest, messages_of, read
 from ponder.store.sqlite import Store
 
 __all__ = ["Scaled"]
 
 _FOR_WHOLE_REPLIES = ("tools", "response_format")
 """Options that a method which cuts replies into stretches cannot honour."""
+
+
+_CHECKS_ITSELF = re.compile(r"p-yes(\(k=\d{1,4}\))?")
 
 
 class Scaled:
@@ -82,6 +86,7 @@ class Scaled:
         key: Key, scope: Scope,
     ) -> Order:  # fmt: skip
         chat = isinstance(request, ChatRequest)
+        _refuse_verifier(request.ponder)
         if Capability.CONTINUE in plan.needs:
             for name in _FOR_WHOLE_REPLIES:
                 if name in options:
@@ -141,6 +146,14 @@ class Scaled:
     async def _give(self, send: Send, answer: Answer, model: str, plan: Plan, meter: Meter, *, chat: bool) -> None:
         summary = reply.summary_of(answer, plan.spec, meter.overhead_ms)
         await send_json(send, 200, reply.body_of(answer, model, summary, chat=chat), reply.headers_of(summary))
+
+
+def _refuse_verifier(asked: Ponder | None) -> None:
+    """The other verifiers need a reference, read files, or run code: nothing that a client may have done."""
+    if asked is not None and asked.verifier is not None and _CHECKS_ITSELF.fullmatch(asked.verifier) is None:
+        raise BadRequest(
+            f"verifier {asked.verifier!r:.80} cannot be used in a request; p-yes can, and p-yes(k=4)", "ponder"
+        )
 
 
 def _named(key: Key, name: str | None) -> str | None:
