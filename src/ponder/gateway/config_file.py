@@ -11,6 +11,7 @@ from typing import Any
 
 from ponder.core.errors import InvalidOption, UsageError
 from ponder.gateway.config import SINGLE, Caps, Config, Defaults, Key, Limits, Upstream
+from ponder.gateway.config_checks import check_together
 from ponder.gateway.tables import Faults, Place
 from ponder.gateway.toml_lines import line_of_error, lines_of
 
@@ -98,7 +99,7 @@ def _config(document: Mapping[str, Any], path: Path, faults: Faults) -> Config:
         config = replace(config, upstreams={name: _upstream(name, table, faults) for name, table in given.items()})
         if not given:
             faults.add(("upstreams",), "upstreams is empty; leave it out for the embedded model")
-    _check_together(config, faults)
+    check_together(config, faults)
     return config
 
 
@@ -172,16 +173,3 @@ def _strategy(spec: Any, place: Place, faults: Faults) -> None:
         faults.add(place, f"{'.'.join(place)}={spec!r} is not text")
     else:
         faults.attempt(place, lambda: parse_spec(spec))
-
-
-def _check_together(config: Config, faults: Faults) -> None:
-    served: dict[str, str] = {}
-    for name, upstream in config.upstreams.items():
-        place = ("upstreams", name)
-        if upstream.fallback not in (None, SINGLE, *config.upstreams) or upstream.fallback == name:
-            others = ", ".join([SINGLE, *(other for other in config.upstreams if other != name)])
-            faults.add((*place, "fallback"), f"upstreams.{name}: fallback={upstream.fallback!r} is none of {others}")
-        for model in upstream.models:
-            if model in served:
-                faults.add((*place, "models"), f"upstreams.{name}: {served[model]} serves {model!r}, too; name it once")
-            served[model] = name

@@ -142,6 +142,15 @@ def test_a_key_has_its_own_values_over_those_of_all_keys(tmp_path: Path, monkeyp
             '[defaults.models]\nm = "self-consistency(n=0)"\n',
             "2: defaults.models.m: self-consistency: n=0 must lie between 1 and 4096",
         ),
+        (
+            '[caps]\nn = 8\n\n[defaults]\nstrategy = "esc(n=9)"',
+            "5: the default strategy esc(n=9) would always be refused: the request comes to 9 branches; at most 8 are "
+            "allowed",
+        ),
+        (
+            '[limits]\nusd_per_day = 1\n\n[upstreams.a]\nurl = "http://x:1/v1"\n',
+            '4: upstreams.a has no price, and dollars are limited; write price = "0.10/0.40"',
+        ),
         ("[server\n", "1: this is no TOML: expected ']' at the end of a table declaration"),
         ("[caps]\nn = 1\nn = 2\n", "3: this is no TOML: cannot overwrite a value"),
     ],

@@ -1,0 +1,80 @@
+"""What the operator sees of a gateway: ``/health``, ``/ready``, ``/metrics``, and a line in the log a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+
+from ponder.core.backend import Backend
+from ponder.gateway.admission import Admission, Refused
+from ponder.gateway.config import Config
+from ponder.gateway.fallback import Routes
+from ponder.gateway.health import Health
+from ponder.gateway.keys import ANONYMOUS
+from ponder.gateway.logs import log_request
+from ponder.gateway.metrics import Metrics
+from ponder.gateway.observed import Observed, Receive, Scope, Send
+from ponder.gateway.record import Record
+from ponder.store.sqlite import Store
+
+__all__ = ["METRICS_KEY", "Operated"]
+
+METRICS_KEY = "metrics"
+"""The name of the key that may read the metrics, which tell what each of the others has spent."""
+
+JSON = "application/json"
+
+
+class Operated:
+    """An ASGI application around the gateway's own; `embedded` holds the models in this process, by upstream.
+
+    ``/health`` and ``/ready`` are for everybody. ``/metrics`` is, too, where the gateway asks for no key; otherwise it
+    is for the key that is called `METRICS_KEY`.
+    """
+
+    def __init__(
+        self, app: Callable[..., Awaitable[None]], *, config: Config, store: Store, admission: Admission,
+        routes: Routes, embedded: Mapping[str, Backend],
+    ) -> None:  # fmt: skip
+        self._app = Observed(app, self._report)
+        self._admission = admission
+        self._metrics = Metrics(admission.queue, routes.breakers)
+        self._health = Health(config, store, admission.queue, routes, embedded)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path not in ("/health", "/ready", "/metrics"):
+            await self._app(scope, receive, send)
+            return
+        status, kind, body = await self._look(path, scope)
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _look(self, path: str, scope: Scope) -> tuple[int, str, bytes]:
+        if scope["method"] not in ("GET", "HEAD"):
+            return 405, JSON, b'{"error": "only GET"}'
+        if path == "/metrics":
+            return await self._page(dict(scope["headers"]))
+        status, body = self._health.ready() if path == "/ready" else await self._health.health()
+        return status, JSON, json.dumps(body).encode()
+
+    async def _page(self, headers: Mapping[bytes, bytes]) -> tuple[int, str, bytes]:
+        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        try:
+            key = await self._admission.identify(token.strip() if scheme.lower() == "bearer" else None)
+        except Refused as refused:
+            return refused.status, JSON, json.dumps({"error": str(refused)}).encode()
+        if key.name not in (ANONYMOUS, METRICS_KEY):
+            return 403, JSON, json.dumps({"error": f"the metrics are for the key {METRICS_KEY!r}"}).encode()
+        page, kind = self._metrics.page(headers.get(b"accept", b"").decode("latin-1"))
+        return 200, kind, page
+
+    def _report(self, made: Record) -> None:
+        log_request(made)
+        self._metrics.observe(made)

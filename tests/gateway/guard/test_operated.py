@@ -1,0 +1,81 @@
+"""The endpoints for the operator: who may read them, and what they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ponder.backends.scripted import Scripted
+from ponder.gateway.accounts_sqlite import SqliteAccounts
+from ponder.gateway.admission import Admission
+from ponder.gateway.config import Config
+from ponder.gateway.fallback import Routes
+from ponder.gateway.keys import new_key
+from ponder.gateway.operated import Operated
+from ponder.store.sqlite import Store
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "runs.db")
+    yield made
+    made.close()
+
+
+async def inner(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.fixture
+def app(store: Store) -> Operated:
+    config = Config()
+    admission = Admission(config, SqliteAccounts(store))
+    routes, embedded = Routes(config), {"local": Scripted(["Hi"])}
+    return Operated(inner, config=config, store=store, admission=admission, routes=routes, embedded=embedded)
+
+
+async def get(app: Operated, path: str, token: str = "", method: str = "GET") -> tuple[int, str]:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+    await app({"type": "http", "path": path, "method": method, "headers": headers}, receive, send)
+    return sent[0]["status"], sent[1]["body"].decode()
+
+
+async def test_an_open_gateway_shows_everybody_its_state(app: Operated) -> None:
+    assert json.loads((await get(app, "/ready"))[1]) == {"ready": True, "reasons": []}
+    status, body = await get(app, "/health")
+    assert (status, json.loads(body)["status"]) == (200, "ok")
+    await get(app, "/nowhere")
+    status, page = await get(app, "/metrics")
+    assert status == 200
+    assert 'ponder_requests_total{endpoint="other",key="",status="404",strategy="",upstream=""} 1.0' in page
+
+
+async def test_with_keys_the_metrics_are_for_one_of_them(app: Operated, store: Store) -> None:
+    tokens = {}
+    for name in ("alice", "metrics"):
+        tokens[name], row = new_key(name)
+        await SqliteAccounts(store).add_key(row)
+    assert (await get(app, "/metrics"))[0] == 401
+    assert (await get(app, "/metrics", tokens["alice"]))[0] == 403
+    assert (await get(app, "/metrics", tokens["metrics"]))[0] == 200
+    assert (await get(app, "/health"))[0] == (await get(app, "/ready"))[0] == 200
+
+
+async def test_only_looking_is_allowed(app: Operated) -> None:
+    assert (await get(app, "/health", method="POST"))[0] == 405
+    assert await get(app, "/ready", method="HEAD") == (200, "")
