@@ -55,6 +55,10 @@ n = 128
 requests_per_minute = 60
 """
 
+ALWAYS_REFUSED = (
+    "the default strategy esc(n=9) would always be refused: the request comes to 9 branches; at most 8 are allowed"
+)
+
 
 def faults(tmp_path: Path, text: str) -> list[str]:
     """What is wrong with the text, from the line number on."""
@@ -142,11 +146,7 @@ def test_a_key_has_its_own_values_over_those_of_all_keys(tmp_path: Path, monkeyp
             '[defaults.models]\nm = "self-consistency(n=0)"\n',
             "2: defaults.models.m: self-consistency: n=0 must lie between 1 and 4096",
         ),
-        (
-            '[caps]\nn = 8\n\n[defaults]\nstrategy = "esc(n=9)"',
-            "5: the default strategy esc(n=9) would always be refused: the request comes to 9 branches; at most 8 are "
-            "allowed",
-        ),
+        ('[caps]\nn = 8\n\n[defaults]\nstrategy = "esc(n=9)"', f"5: {ALWAYS_REFUSED}"),
         (
             '[limits]\nusd_per_day = 1\n\n[upstreams.a]\nurl = "http://x:1/v1"\n',
             '4: upstreams.a has no price, and dollars are limited; write price = "0.10/0.40"',
