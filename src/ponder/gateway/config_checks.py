@@ -41,7 +41,7 @@ def _check_strategies(config: Config, faults: Faults) -> None:
         try:
             demand(Ask(upstream="", prompt_bytes=0, strategy=spec, price=nothing), caps, defaults.max_tokens)
         except Refused as refused:
-            faults.add(place, f"the default strategy {spec} would always be refused: {refused}")
+            faults.add(place, f"the default strategy {spec} would always be refused: {refused}; name another")
 
 
 def _check_prices(config: Config, faults: Faults) -> None:

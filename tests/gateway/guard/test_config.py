@@ -56,7 +56,8 @@ requests_per_minute = 60
 """
 
 ALWAYS_REFUSED = (
-    "the default strategy esc(n=9) would always be refused: the request comes to 9 branches; at most 8 are allowed"
+    "the default strategy esc(n=9) would always be refused: the request comes to 9 branches; at most 8 are allowed; "
+    "name another"
 )
 
 
