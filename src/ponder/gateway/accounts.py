@@ -55,12 +55,14 @@ class Grant:
 class Shortage:
     """A reservation that does not fit: the `account` and the limit that stand in its way.
 
-    `resets` is in how many seconds the limit begins anew, None if it never does.
+    `resets` is in how many seconds the limit begins anew, None if it never does. `held` says that it would fit if the
+    requests under way cost nothing: soon there may be room.
     """
 
     account: str
     limit: str
     resets: float | None
+    held: bool = False
 
 
 class Accounts(Protocol):

@@ -57,9 +57,11 @@ CREATE TABLE IF NOT EXISTS gateway_rates (
 USED = """
 SELECT coalesce(sum(tokens) FILTER (WHERE day = :day), 0), coalesce(sum(nano) FILTER (WHERE day = :day), 0),
        coalesce(sum(tokens), 0), coalesce(sum(nano), 0)
-FROM (SELECT day, tokens, nano FROM gateway_spent WHERE account = :account
-      UNION ALL SELECT day, tokens, nano FROM gateway_held WHERE account = :account)
+FROM {table} WHERE account = :account
 """
+
+Sums = tuple[int, int, int, int]
+"""Tokens and billionths of a dollar: those of a day, then all."""
 
 
 class SqliteAccounts:
@@ -132,10 +134,12 @@ class SqliteAccounts:
         tokens, nano = want.tokens, _nano(want.usd)
         with self._store.transaction() as db:
             for account, limits in holders:
-                for limit, left in _left(_used(db, account, day), limits):
+                for limit, left, unspent in _left(db, account, limits, day):
                     money = limit.startswith("usd")
-                    if left < (_nano(want.least_usd) if money else want.least_tokens):
-                        return Shortage(account, limit, DAY - now % DAY if limit.endswith("_per_day") else None)
+                    least = _nano(want.least_usd) if money else want.least_tokens
+                    if left < least:
+                        tomorrow = DAY - now % DAY if limit.endswith("_per_day") else None
+                        return Shortage(account, limit, tomorrow, least <= unspent)
                     tokens, nano = (tokens, min(nano, left)) if money else (min(tokens, left), nano)
             db.executemany(
                 "INSERT INTO gateway_held VALUES (?, ?, ?, ?, ?)",
@@ -156,23 +160,27 @@ class SqliteAccounts:
     async def spent(self, account: str, now: float) -> Spent:
         """See `Accounts`."""
         with self._store.reading() as db:
-            today, nano_today, tokens, nano = _used(db, account, int(now // DAY))
+            used = (_used(db, table, account, int(now // DAY)) for table in ("gateway_spent", "gateway_held"))
+            today, nano_today, tokens, nano = (sum(amounts) for amounts in zip(*used, strict=True))
         return Spent(today, nano_today / NANO, tokens, nano / NANO)
 
 
-def _used(db: sqlite3.Connection, account: str, day: int) -> tuple[int, int, int, int]:
-    """Tokens and billionths of a dollar, spent or held: those of the day, then all."""
-    today, nano_today, tokens, nano = db.execute(USED, {"account": account, "day": day}).fetchone()
-    return today, nano_today, tokens, nano
+def _used(db: sqlite3.Connection, table: str, account: str, day: int) -> Sums:
+    sums: Sums = db.execute(USED.format(table=table), {"account": account, "day": day}).fetchone()
+    return sums
 
 
-def _left(used: tuple[int, int, int, int], limits: Limits) -> Iterator[tuple[str, int]]:
-    """The limits that are set, with what is left of them, in tokens or billionths of a dollar."""
+def _left(db: sqlite3.Connection, account: str, limits: Limits, day: int) -> Iterator[tuple[str, int, int]]:
+    """The limits that are set, what is left of them, and what would be if nothing were held."""
+    if limits == Limits():
+        return
     names = ("tokens_per_day", "usd_per_day", "tokens", "usd")
-    for name, gone in zip(names, used, strict=True):
+    sums = (_used(db, table, account, day) for table in ("gateway_spent", "gateway_held"))
+    for name, spent, held in zip(names, *sums, strict=True):
         limit = getattr(limits, name)
         if limit is not None:
-            yield name, max(0, (math.floor(limit * NANO) if name.startswith("usd") else limit) - gone)
+            whole = math.floor(limit * NANO) if name.startswith("usd") else limit
+            yield name, max(0, whole - spent - held), whole - spent
 
 
 def _nano(usd: float) -> int:

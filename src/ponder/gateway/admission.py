@@ -27,6 +27,9 @@ __all__ = ["TOTAL", "Admission", "Ask", "Permit", "Refused"]
 TOTAL = "*"
 """The account of all keys together."""
 
+SOON = 2.0
+"""Seconds after which a request may fit a budget that others hold a part of."""
+
 _log = logging.getLogger("ponder.gateway")
 
 
@@ -203,11 +206,11 @@ def _affordable(ask: Ask, asked: Demand, grant: Grant | None) -> int:
 
 def _spent(shortage: Shortage) -> Refused:
     whose = "all keys together" if shortage.account == TOTAL else f"key {shortage.account}"
+    what = f"{whose}: what is left of {shortage.limit} does not cover this request"
+    if shortage.held:
+        return Refused(429, "quota_reserved", f"{what} while others are under way; try again soon", SOON)
     again = "" if shortage.resets is None else "; it begins anew at midnight UTC"
-    return Refused(
-        429, "insufficient_quota", f"{whose}: what is left of {shortage.limit} does not cover this request{again}",
-        retry_after=shortage.resets,
-    )  # fmt: skip
+    return Refused(429, "insufficient_quota", f"{what}{again}", shortage.resets)
 
 
 def _is_loopback(host: str) -> bool:

@@ -96,7 +96,7 @@ async def test_a_reservation_takes_what_is_left_and_settling_gives_the_rest_back
     assert isinstance(first, Grant)
     assert isinstance(second, Grant)
     assert (first.tokens, second.tokens) == (70, 30)
-    assert await accounts.reserve(holders, want(1), NOON) == Shortage("alice", "tokens_per_day", 43_200.0)
+    assert await accounts.reserve(holders, want(1), NOON) == Shortage("alice", "tokens_per_day", 43_200.0, held=True)
     await accounts.settle(first.ticket, 20, 0.0)
     again = await accounts.reserve(holders, want(50), NOON)
     assert isinstance(again, Grant)

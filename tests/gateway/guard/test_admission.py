@@ -137,6 +137,17 @@ async def test_near_the_end_of_a_budget_a_run_gets_what_is_left(accounts: Sqlite
     assert "key alice: what is left of tokens_per_day" in str(refused)
 
 
+async def test_a_budget_that_others_hold_a_part_of_is_worth_asking_again_soon(accounts: SqliteAccounts) -> None:
+    admission = Admission(Config(limits=Limits(tokens_per_day=1000)), accounts)
+    alice = await enter(accounts, "alice")
+    async with admission.admit(alice, ask(max_tokens=900)) as other:
+        refused = await refusal(admission, alice, ask(max_tokens=200))
+        assert (refused.code, refused.retry_after) == ("quota_reserved", 2)
+        assert (await refusal(admission, alice, ask(max_tokens=1001))).code == "insufficient_quota"
+        other.settle(Bill(output_tokens=10))
+    await permit(admission, alice, ask(max_tokens=200), Bill())
+
+
 async def test_a_request_that_passes_through_is_left_as_it_is_unless_a_limit_is_near(accounts: SqliteAccounts) -> None:
     free, limited = Admission(Config(), accounts), Admission(Config(limits=Limits(tokens=40_000)), accounts)
     alice = await enter(accounts, "alice")
@@ -252,7 +263,7 @@ def test_no_schedule_of_real_runs_exceeds_a_limit(
                 codes.add(refused.code)
 
         await asyncio.gather(*(request(*one) for one in requests))
-        assert codes <= {"insufficient_quota"}
+        assert codes <= {"insufficient_quota", "quota_reserved"}
         assert max(spent.values()) <= each
         assert sum(spent.values()) <= total
         assert (await accounts.spent(TOTAL, NOW)).tokens == sum(spent.values())
