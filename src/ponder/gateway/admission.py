@@ -122,7 +122,8 @@ class Admission:
                     permit.bill = permit.bill or error.bill or Bill()
                     raise
                 finally:
-                    made.bill = permit.bill
+                    if permit.bill is not None:
+                        made.book(permit.bill)
                     if grant is not None:
                         with anyio.CancelScope(shield=True):
                             bill = permit.bill or Bill(output_tokens=grant.tokens, usd=grant.usd)

@@ -31,7 +31,9 @@ class Metrics:
         self._requests = Counter(
             "ponder_requests", "Requests.", ["endpoint", *who, "upstream", "status"], registry=registry
         )
-        self._refused = Counter("ponder_refused", "Requests that were not let in.", ["key", "code"], registry=registry)
+        self._errors = Counter(
+            "ponder_errors", "Requests that were refused, or failed.", ["key", "code"], registry=registry
+        )
         self._tokens = Counter(
             "ponder_tokens", "Tokens; thinking and discarded are parts of output, cached of prompt.",
             [*who, "kind"], registry=registry,
@@ -57,8 +59,7 @@ class Metrics:
         who = (made.key, made.strategy)
         self._requests.labels(made.endpoint, *who, made.upstream, str(made.status)).inc()
         if made.code is not None:
-            self._refused.labels(made.key, made.code).inc()
-            return
+            self._errors.labels(made.key, made.code).inc()
         self._seconds.labels(made.endpoint, made.strategy).observe(made.seconds)
         bill = made.bill
         if bill is None:

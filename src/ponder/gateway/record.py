@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from ponder.core.ledger import Bill
 
@@ -14,8 +14,9 @@ __all__ = ["Record", "record", "recording"]
 class Record:
     """One request, filled in by whoever learns something about it; never a secret, never what was said.
 
-    `strategy` is the name alone, empty for a request that passed through. `code` says why it was refused. `queued` and
-    `seconds` are the wait for its turn and the whole time, `status` is 499 if the client went away before the answer.
+    `strategy` is the name alone, empty for a request that passed through. `code` says why it was refused, or failed.
+    `queued` and `seconds` are the wait for its turn and the whole time, `status` is 499 if the client went away before
+    the answer. `bill` is that of all attempts.
     """
 
     method: str = ""
@@ -31,6 +32,16 @@ class Record:
     bill: Bill | None = None
     queued: float = 0.0
     seconds: float = 0.0
+
+    def book(self, bill: Bill) -> None:
+        """Add what an attempt has cost: the first upstream's, and its fallback's."""
+        if self.bill is None:
+            self.bill = bill
+            return
+        names = [field.name for field in fields(Bill) if isinstance(getattr(bill, field.name), int)]
+        sums = {name: getattr(self.bill, name) + getattr(bill, name) for name in names}
+        usd = None if self.bill.usd is None or bill.usd is None else self.bill.usd + bill.usd
+        self.bill = replace(bill, **{**sums, "usd": usd})
 
 
 recording: ContextVar[Record | None] = ContextVar("recording", default=None)

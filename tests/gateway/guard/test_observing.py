@@ -132,7 +132,7 @@ async def test_a_request_is_one_line_and_a_few_counts(accounts: SqliteAccounts, 
     assert found["ponder_tokens_total", "alice", "probe", "self-consistency"] == 4
     assert found["ponder_usd_total", "alice", "self-consistency"] == 0.25
     assert found["ponder_request_seconds_count", chat, "self-consistency"] == 1
-    assert found["ponder_refused_total", "cap_exceeded", "alice"] == 1
+    assert found["ponder_errors_total", "cap_exceeded", "alice"] == 1
     assert token not in log.getvalue() + metrics.page()[0].decode()
 
 
@@ -162,6 +162,15 @@ async def test_a_client_that_goes_away_leaves_a_line_too(log: io.StringIO) -> No
         await call(Observed(app, log_request), "/v1/chat/completions")
     [line] = lines(log)
     assert (line["status"], line["model"]) == (499, "qwen3-8b")
+
+
+def test_what_a_fallback_costs_comes_on_top() -> None:
+    made = Record()
+    made.book(Bill(output_tokens=3, calls=1, usd=0.5))
+    made.book(Bill(output_tokens=4, calls=2, usd=0.25))
+    assert made.bill == Bill(output_tokens=7, calls=3, usd=0.75)
+    made.book(Bill(output_tokens=1))
+    assert made.bill == Bill(output_tokens=8, calls=3, usd=None)
 
 
 async def test_probes_and_scrapes_leave_no_lines(log: io.StringIO) -> None:
