@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -11,15 +12,20 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from ponder.core.backend import Backend
+from ponder.core.errors import BackendError
 from ponder.gateway.accounts_sqlite import SqliteAccounts
 from ponder.gateway.admission import Admission, Ask
-from ponder.gateway.choose import Chosen, choose
+from ponder.gateway.choose import choose
 from ponder.gateway.config import Config, Key
 from ponder.gateway.failures import failure_of
+from ponder.gateway.fallback import Route as Way
+from ponder.gateway.fallback import Routes
 from ponder.gateway.http import Receive, Scope, Send, header, read_body, send_failure, send_json, while_connected
 from ponder.gateway.metered import Meter
-from ponder.gateway.models import Models
-from ponder.gateway.passthrough import Passthrough
+from ponder.gateway.models import Models, Served
+from ponder.gateway.operated import Operated
+from ponder.gateway.passthrough import Passing, Passthrough, Relayed
+from ponder.gateway.record import record
 from ponder.gateway.running import Runs
 from ponder.gateway.runs import describe_run
 from ponder.gateway.scaled import Scaled
@@ -35,13 +41,15 @@ _ENVELOPE = 65_536
 class Gateway:
     """Everything that the endpoints share. `embedded` holds the models in this process, by upstream."""
 
-    def __init__(self, config: Config, store: Store, embedded: dict[str, Backend]) -> None:
+    def __init__(self, config: Config, store: Store, embedded: Mapping[str, Backend]) -> None:
         self.config = config
         self.store = store
         self.admission = Admission(config, SqliteAccounts(store))
-        self.models = Models(config, embedded)
-        self.runs = Runs(self.admission, store)
-        self.scaled = Scaled(config, self.models, store, self.runs)
+        self.routes = Routes(config)
+        self.models = Models(config, embedded, self.routes.breakers)
+        self.runs = Runs(self.admission, self.routes, store)
+        self.scaled = Scaled(config, self.models, self.routes, store, self.runs)
+        self.embedded = embedded
         self.passthrough = Passthrough()
         self.longest = max(caps.prompt_bytes for caps in (config.caps, *(key.caps for key in config.keys.values())))
 
@@ -72,7 +80,9 @@ class _Completions:
         except ConnectionResetError:
             return  # nobody is there to be told
         except Exception as error:  # noqa: BLE001 - the last place where a client can be told
-            await send_failure(send, failure_of(error))
+            failure = failure_of(error)
+            record().code = failure.code
+            await send_failure(send, failure)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway, meter = self._gateway, Meter()
@@ -84,21 +94,43 @@ class _Completions:
         if chosen.plan is not None:
             await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, key, scope, receive, send, meter)
         else:
-            await while_connected(receive, self._pass(chosen, head, body, key, scope, send))
+            await while_connected(receive, self._pass(chosen.served, head, body, key, scope, send))
 
-    async def _pass(self, chosen: Chosen, head: Head, body: bytes, key: Key, scope: Scope, send: Send) -> None:
-        gateway, served = self._gateway, chosen.served
+    async def _pass(self, served: Served, head: Head, body: bytes, key: Key, scope: Scope, send: Send) -> None:
+        routes = self._gateway.routes
+        route = routes.first(served.upstream.name, served.model)
+        while True:
+            try:
+                return await self._pass_to(route, head, body, key, scope, send)
+            except BackendError as error:
+                try:
+                    route = routes.instead(route, error)
+                except BackendError:
+                    route = replace(route, single=True)
+                if route.single:  # it was a single pass already
+                    if isinstance(error, Relayed):
+                        return await error.send(send)
+                    raise
+
+    async def _pass_to(self, route: Way, head: Head, body: bytes, key: Key, scope: Scope, send: Send) -> None:
+        gateway = self._gateway
+        served = gateway.models.at(route)
+        record().model, record().upstream = served.model, route.upstream
         price = gateway.models.price(served)
         ask = Ask(
-            upstream=served.upstream.name, prompt_bytes=len(body), n=_count(head.n) or 1,
+            upstream=route.upstream, prompt_bytes=len(body), n=_count(head.n) or 1,
             max_tokens=_count(head.max_completion_tokens) or _count(head.max_tokens), price=price,
         )  # fmt: skip
         async with gateway.admission.admit(key, ask) as permit:
+            changes: dict[str, Any] = {} if route.model == head.model else {"model": route.model}
             if permit.max_tokens != ask.max_tokens:
-                body = _limited(body, permit.max_tokens)
-            await gateway.passthrough.forward(
-                served.upstream, served.model, self._path, body, scope, send, permit, price
-            )
+                limit = "max_tokens" if _count(head.max_completion_tokens) is None else "max_completion_tokens"
+                changes[limit] = permit.max_tokens
+            if changes:
+                body = msgspec.json.encode(msgspec.json.decode(body) | changes)
+            headers = {"x-ponder-fallback": route.header} if route.header else {}
+            passing = Passing(self._path, body, gateway.routes.breakers[route.upstream], price, headers)
+            await gateway.passthrough.forward(served, passing, scope, send, permit)
 
 
 class _Look:
@@ -126,15 +158,8 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _limited(body: bytes, max_tokens: int | None) -> bytes:
-    """The body with another limit for the reply."""
-    fields = msgspec.json.decode(body)
-    name = "max_completion_tokens" if fields.get("max_completion_tokens") is not None else "max_tokens"
-    return msgspec.json.encode({**fields, name: max_tokens})
-
-
-def application(gateway: Gateway) -> Starlette:
-    """The routes."""
+def application(gateway: Gateway) -> Operated:
+    """Everything that it serves."""
 
     async def models(scope: Scope) -> Any:
         await gateway.admission.identify(_token(scope))
@@ -154,4 +179,8 @@ def application(gateway: Gateway) -> Starlette:
         Route("/v1/models", _Look(models), methods=["GET"]),
         Route("/v1/runs/{id}", _Look(run), methods=["GET"]),
     ]
-    return Starlette(routes=routes, lifespan=gateway.lifespan)
+    app = Starlette(routes=routes, lifespan=gateway.lifespan)
+    return Operated(
+        app, config=gateway.config, store=gateway.store, admission=gateway.admission, routes=gateway.routes,
+        embedded=gateway.embedded,
+    )  # fmt: skip

@@ -16,7 +16,8 @@ from ponder.core.errors import (
     UnknownName,
     UsageError,
 )
-from ponder.gateway.admission import Refused
+from ponder.gateway.breaker import BreakerOpen
+from ponder.gateway.caps import Refused
 
 __all__ = ["BadRequest", "Failure", "NotFound", "failure_of"]
 
@@ -59,8 +60,7 @@ def failure_of(error: BaseException) -> Failure:
     text = str(error)
     match error:
         case Refused():
-            wait = {} if error.retry_after is None else {"retry-after": f"{max(1, round(error.retry_after))}"}
-            return Failure(error.status, text, error.code, headers=wait)
+            return Failure(error.status, text, error.code, headers=_wait(error.retry_after))
         case BadRequest():
             return Failure(400, text, "bad_request", error.param)
         case NotFound():
@@ -69,18 +69,8 @@ def failure_of(error: BaseException) -> Failure:
             return Failure(400, text, "unknown_name")
         case UsageError():
             return Failure(400, text, "bad_request")
-        case RateLimited():
-            wait = {"retry-after": f"{max(1, round(error.retry_after or 1))}"}
-            return Failure(429, text, "upstream_rate_limit", headers=wait)
-        case CallTimeout():
-            return Failure(504, text, "upstream_timeout")
-        case Rejected():
-            # What the upstream has against the gateway's own key is nothing that a client can put right.
-            status = error.status or 400
-            own = status in (401, 403) or status < 400
-            return Failure(502 if own else status, text, "upstream_rejected")
         case BackendError():
-            return Failure(502, text, "upstream_error")
+            return _of_upstream(error, text)
         case StoreError():
             return Failure(503, text, "store_error")
         case PonderError():
@@ -88,3 +78,24 @@ def failure_of(error: BaseException) -> Failure:
         case _:
             _log.error("internal error", exc_info=error)
             return Failure(500, "internal error; the server's log says more", "internal_error")
+
+
+def _of_upstream(error: BackendError, text: str) -> Failure:
+    match error:
+        case RateLimited():
+            return Failure(429, text, "upstream_rate_limit", headers=_wait(error.retry_after or 1))
+        case BreakerOpen():
+            return Failure(503, text, "upstream_down", headers=_wait(error.retry_after))
+        case CallTimeout():
+            return Failure(504, text, "upstream_timeout")
+        case Rejected():
+            status = error.status or 400
+            # What the upstream has against the gateway's own key is nothing that a client can put right.
+            own = status in (401, 403) or status < 400
+            return Failure(502 if own else status, text, "upstream_rejected")
+        case _:
+            return Failure(502, text, "upstream_error")
+
+
+def _wait(seconds: float | None) -> dict[str, str]:
+    return {} if seconds is None else {"retry-after": f"{max(1, round(seconds))}"}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ponder.gateway.admission import Refused
+from ponder.gateway.caps import Refused
 from ponder.gateway.failures import Failure
 
 __all__ = [

@@ -1,4 +1,7 @@
-"""How much of a request's time was spent waiting for the model; the rest is what Ponder adds."""
+"""Around every call to a model: its time is told to the request, its outcome to the upstream's breaker.
+
+The rest of a request's time is what Ponder adds.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import time
 from contextvars import ContextVar
 
 from ponder.core.backend import Backend, Completion, Prepares, Progress, Request
+from ponder.gateway.breaker import Breaker
 
 __all__ = ["Meter", "Metered", "metering"]
 
@@ -44,9 +48,11 @@ metering: ContextVar[Meter | None] = ContextVar("metering", default=None)
 
 
 class Metered:
-    """A backend that tells the request's meter of its calls."""
+    """A backend that tells the request's meter and the upstream's breaker of its calls; `calls` are under way now."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, breaker: Breaker) -> None:
+        self.calls = 0
+        self._breaker = breaker
         self._backend = backend
         self.name = backend.name
         self.model = backend.model
@@ -61,14 +67,19 @@ class Metered:
             self.capabilities = self._backend.capabilities
 
     async def generate(self, request: Request, progress: Progress) -> Completion:
-        """Carry out one call."""
-        meter = metering.get()
-        if meter is None:
-            return await self._backend.generate(request, progress)
+        """Carry out one call.
+
+        Raises:
+            BackendError: it failed, or the upstream is left alone for now.
+        """
+        meter = metering.get() or Meter()
         meter.enter()
+        self.calls += 1
         try:
-            return await self._backend.generate(request, progress)
+            with self._breaker.call():
+                return await self._backend.generate(request, progress)
         finally:
+            self.calls -= 1
             meter.leave()
 
     async def aclose(self) -> None:

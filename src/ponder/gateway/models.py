@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ponder.backends.openai import OpenAI
 from ponder.backends.openai.address import VENDOR_URL, Address, Wire
 from ponder.core.backend import Backend, Price
 from ponder.core.errors import BackendError
+from ponder.gateway.breaker import Breaker
 from ponder.gateway.config import Config, Upstream
 from ponder.gateway.failures import NotFound
+from ponder.gateway.fallback import Route
 from ponder.gateway.metered import Metered
 
 __all__ = ["LOCAL", "Models", "Served"]
@@ -37,11 +40,15 @@ class Served:
 
 
 class Models:
-    """The models of all upstreams. `embedded` holds the backends of those that run in this process, by upstream."""
+    """The models of all upstreams, and the `breakers` of these.
 
-    def __init__(self, config: Config, embedded: dict[str, Backend]) -> None:
+    `embedded` holds the backends of those that run in this process, by upstream.
+    """
+
+    def __init__(self, config: Config, embedded: Mapping[str, Backend], breakers: Mapping[str, Breaker]) -> None:
         self._config = config
-        self._embedded = {name: Metered(backend) for name, backend in embedded.items()}
+        self._breakers = breakers
+        self._embedded = {name: Metered(backend, breakers[name]) for name, backend in embedded.items()}
         self._remote: OrderedDict[tuple[str, str, Wire], Metered] = OrderedDict()
         self._known: dict[str, Served] = {}
         self._open: list[Upstream] = []
@@ -73,6 +80,10 @@ class Models:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.names)}"
         raise NotFound(f"no model {name!r}; {hint}")
 
+    def at(self, route: Route) -> Served:
+        """The model at the end of a route."""
+        return Served(self._config.upstreams[route.upstream], route.model, known=True)
+
     def backend(self, served: Served, wire: Wire) -> Backend:
         """The backend for a model; those of a remote upstream are opened as they are asked for."""
         if served.embedded:
@@ -80,15 +91,16 @@ class Models:
         key = (served.upstream.name, served.model, wire)
         backend = self._remote.get(key)
         if backend is None:
-            backend = self._remote[key] = Metered(_opened(served.upstream, served.model, wire))
+            backend = self._remote[key] = Metered(
+                _opened(served.upstream, served.model, wire), self._breakers[served.upstream.name]
+            )
         self._remote.move_to_end(key)
         return backend
 
     async def trim(self) -> None:
         """Close backends of models that nobody has asked for in a long time: clients may name any number of them."""
-        while len(self._remote) > _BACKENDS_KEPT:
-            _, backend = self._remote.popitem(last=False)
-            await backend.aclose()
+        for key in [key for key, backend in self._remote.items() if not backend.calls][:-_BACKENDS_KEPT]:
+            await self._remote.pop(key).aclose()
 
     async def listed(self) -> list[str]:
         """The names of all models: the configured ones, and those that upstreams without a list say they have."""

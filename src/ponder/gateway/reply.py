@@ -11,6 +11,7 @@ from ponder.core.answer import Answer
 from ponder.core.branch import Branch
 from ponder.core.ledger import Bill
 from ponder.gateway.consensus import most_typical
+from ponder.gateway.running import Finished, Running
 
 __all__ = ["Reply", "body_of", "headers_of", "reply_of", "summary_of", "usage_of"]
 
@@ -71,11 +72,11 @@ def usage_of(bill: Bill) -> dict[str, Any]:
     }
 
 
-def summary_of(answer: Answer, strategy: str, overhead_ms: float) -> dict[str, Any]:
+def summary_of(answer: Answer, running: Running | Finished) -> dict[str, Any]:
     """What there is to know of the run, in the field ``ponder`` of the reply."""
     return {
         "run": answer.run,
-        "strategy": strategy,
+        "strategy": running.strategy,
         "value": answer.value,
         "confidence": answer.confidence,
         "stopped_because": answer.stopped_because,
@@ -83,14 +84,15 @@ def summary_of(answer: Answer, strategy: str, overhead_ms: float) -> dict[str, A
         "usd": answer.bill.usd,
         "seconds": answer.bill.seconds,
         "sequential_tokens": answer.bill.sequential_tokens,
-        "overhead_ms": round(overhead_ms, 3),
+        "overhead_ms": round(running.meter.overhead_ms, 3),
+        "fallback": running.route.header,
         "notes": list(answer.notes),
     }
 
 
 def headers_of(summary: Mapping[str, Any]) -> dict[str, str]:
     """The same in headers, as far as it fits there; what is not known is left out."""
-    names = ("strategy", "confidence", "stopped_because", "overhead_ms", "usd", "run")
+    names = ("strategy", "confidence", "stopped_because", "overhead_ms", "usd", "run", "fallback")
     return {
         f"x-ponder-{name.replace('_', '-')}": _header(summary[name]) for name in names if summary.get(name) is not None
     }

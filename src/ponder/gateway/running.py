@@ -10,33 +10,44 @@ from dataclasses import dataclass, replace
 from ponder.api import Job, execute
 from ponder.core.answer import Answer
 from ponder.core.backend import Backend
+from ponder.core.errors import BackendError
+from ponder.core.ledger import Bill
 from ponder.core.registry import Plan
 from ponder.engine.calls import Watch
 from ponder.engine.live import Live
 from ponder.gateway.admission import Admission, Ask, Permit
 from ponder.gateway.config import Key
+from ponder.gateway.fallback import Route, Routes
 from ponder.gateway.metered import Meter, metering
 from ponder.store.sqlite import Store
 
-__all__ = ["Finished", "Order", "Running", "Runs"]
+__all__ = ["Attempt", "Finished", "Order", "Running", "Runs"]
 
 MARGIN = 0.05
 """Seconds before the client's deadline at which the run has to stop, so that its answer is there in time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A run to be carried out: `job` makes it, once it has been let in.
-
-    `run` is the id that it shall have, None for any. With `resumes` the store has a part of it already. `asked` is a
-    digest of the request.
-    """
+class Attempt:
+    """One way to carry out a request: with this strategy on this model; `job` makes the run, once it is let in."""
 
     ask: Ask
-    key: Key
     plan: Plan
     backend: Backend
     job: Callable[[Permit], Job]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request to be carried out along `route`, or along the one that takes its place; `attempt` says how.
+
+    `run` is the id that the run shall have, None for any. With `resumes` the store has a part of it already. `asked`
+    is a digest of the request.
+    """
+
+    key: Key
+    route: Route
+    attempt: Callable[[Route], Attempt]
     asked: str
     run: str | None = None
     resumes: bool = False
@@ -45,22 +56,38 @@ class Order:
 class Running:
     """One run, from the moment it was asked for.
 
-    `meter` is that of the request that began it. `live` and `run` are there once `started` is set, or the task has
-    ended: with an answer, or the error that kept it from starting.
+    `meter` is that of the request that began it. `route` is the way that it goes, `plan` what it does there. `live`
+    and `run` are there once `started` is set, or the task has ended: with an answer, or the error that kept it from
+    starting.
     """
 
-    def __init__(self, order: Order, admission: Admission, store: Store, watch: Watch | None, meter: Meter) -> None:
+    def __init__(
+        self, order: Order, admission: Admission, routes: Routes, store: Store, watch: Watch | None, meter: Meter
+    ) -> None:
         self.order = order
+        self.route = order.route
+        self.plan: Plan | None = None
         self.meter = meter
         self.live: Live | None = None
         self.run = order.run
         self.started = asyncio.Event()
         self._admission = admission
+        self._routes = routes
         self._store = store
         self._watch = watch
         self._born = time.monotonic()
         self._users = 0
         self.task: asyncio.Future[Answer] = asyncio.create_task(self._work())
+
+    @property
+    def strategy(self) -> str:
+        """The spec of what it does."""
+        return self.plan.spec if self.plan else ""
+
+    @property
+    def bill(self) -> Bill | None:
+        """What it has cost so far, None if it never began."""
+        return self.live.so_far("").bill if self.live else None
 
     def join(self) -> None:
         """One more waits for it."""
@@ -79,21 +106,30 @@ class Running:
 
     async def _work(self) -> Answer:
         metering.set(self.meter)
-        order = self.order
-        async with self._admission.admit(order.key, order.ask) as permit:
-            job = self._in_time(order.job(permit))
-            if order.run is not None and not order.resumes:
-                self._store.begin(job.as_dict(), order.run)
+        run = self.order.run
+        while True:
+            try:
+                return await self._carry_out(self.order.attempt(self.route), run)
+            except BackendError as error:
+                self.route = self._routes.instead(self.route, error)
+                run = None  # the store keeps the run that has failed
+
+    async def _carry_out(self, attempt: Attempt, run: str | None) -> Answer:
+        self.plan = attempt.plan
+        async with self._admission.admit(self.order.key, attempt.ask) as permit:
+            job = self._in_time(attempt.job(permit))
+            if run is not None and not self.order.resumes:
+                self._store.begin(job.as_dict(), run)
             try:
                 answer = await execute(
-                    job, order.backend, plan=order.plan, store=self._store, run=order.run, watch=self._watch,
+                    job, attempt.backend, plan=attempt.plan, store=self._store, run=run, watch=self._watch,
                     on_start=self._began,
                 )  # fmt: skip
             except BaseException:
                 if self.live is not None:
                     permit.settle(self.live.so_far("").bill)
-                elif order.run is not None:
-                    self._store.finish(order.run, "failed", None)
+                elif run is not None:
+                    self._store.finish(run, "failed", None)
                 raise
             permit.settle(answer.bill)
             return answer
@@ -114,7 +150,10 @@ class Running:
 class Finished:
     """A run that is over, for somebody who asks for it again."""
 
-    def __init__(self, answer: Answer, meter: Meter) -> None:
+    def __init__(self, answer: Answer, plan: Plan, route: Route, meter: Meter) -> None:
+        self.strategy = plan.spec
+        self.route = route
+        self.bill: Bill | None = None  # it was booked then
         self.task: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.task.set_result(answer)
         self.started = asyncio.Event()
@@ -133,15 +172,16 @@ class Finished:
 class Runs:
     """All runs under way; those that a client has named with an ``Idempotency-Key`` can be joined."""
 
-    def __init__(self, admission: Admission, store: Store) -> None:
+    def __init__(self, admission: Admission, routes: Routes, store: Store) -> None:
         self._admission = admission
+        self._routes = routes
         self._store = store
         self._under_way: set[Running] = set()
         self._named: dict[str, Running] = {}
 
     def start(self, order: Order, watch: Watch | None, meter: Meter) -> Running:
         """Begin a run."""
-        running = Running(order, self._admission, self._store, watch, meter)
+        running = Running(order, self._admission, self._routes, self._store, watch, meter)
         self._under_way.add(running)
         running.task.add_done_callback(lambda _: self._under_way.discard(running))
         if order.run is not None:

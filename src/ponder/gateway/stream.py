@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from ponder.core.answer import Answer
-from ponder.gateway.admission import Refused
+from ponder.core.registry import Plan
+from ponder.gateway.caps import Refused
 from ponder.gateway.failures import failure_of
 from ponder.gateway.http import Receive, Send, until_gone
+from ponder.gateway.orders import Request
 from ponder.gateway.progress import Progress
 from ponder.gateway.reply import headers_of, reply_of, summary_of, usage_of
 from ponder.gateway.running import Finished, Running
@@ -45,19 +47,18 @@ class Streamed:
     """
 
     def __init__(
-        self, send: Send, running: Running | Finished, progress: Progress | None, model: str, strategy: str,
-        *, chat: bool, direct: bool, usage: bool,
-    ) -> None:  # fmt: skip
+        self, send: Send, running: Running | Finished, progress: Progress, request: Request, plan: Plan, *, direct: bool
+    ) -> None:
         self._send = send
         self._running = running
         self._progress = progress
-        self._strategy = strategy
-        self._chat = chat
-        self._direct = direct and progress is not None
-        self._usage = usage
+        self._strategy = plan.spec
+        self._chat = request.chat
+        self._direct = direct
+        self._usage = request.fields.include_usage
         self._sent = ""
         self._spoke = time.monotonic()
-        self._head: dict[str, Any] = {"created": int(time.time()), "model": model}
+        self._head: dict[str, Any] = {"created": int(time.time()), "model": request.fields.model}
 
     async def run(self, receive: Receive) -> None:
         """Send everything; when the client goes away, leave the run.
@@ -108,7 +109,7 @@ class Streamed:
     async def _wait(self, gone: asyncio.Task[None]) -> None:
         waiting: set[asyncio.Future[Any]] = {self._running.task, gone}
         grown = None
-        if self._direct and self._progress is not None:
+        if self._direct:
             grown = asyncio.create_task(self._progress.grown.wait())
             waiting.add(grown)
         await asyncio.wait(waiting, timeout=PACE, return_when=asyncio.FIRST_COMPLETED)
@@ -120,10 +121,10 @@ class Streamed:
         if self._running.task.done():
             return
         progress, live = self._progress, self._running.live
-        if self._direct and progress is not None:
+        if self._direct:
             progress.grown.clear()
             await self._catch_up(progress.text)
-        elif progress is not None and live is not None and self._chat:
+        elif live is not None and self._chat:
             line = progress.news(live)
             if line:
                 await self._say({"reasoning_content": line})
@@ -159,7 +160,7 @@ class Streamed:
         await self._catch_up(reply.text)
         if reply.tool_calls:
             await self._say({"tool_calls": [{"index": at, **call} for at, call in enumerate(reply.tool_calls)]})
-        summary = summary_of(answer, self._strategy, self._running.meter.overhead_ms)
+        summary = summary_of(answer, self._running)
         await self._say({}, reply.finish, ponder=summary)
         if self._usage:
             await self._write(event({**self._head, "choices": [], "usage": usage_of(answer.bill)}))

@@ -40,7 +40,10 @@ def server(_server: ChatServer) -> Iterator[ChatServer]:
 
 @pytest.fixture
 def gateway(_gateway: Gateway, server: ChatServer) -> Gateway:
-    """The gateway, in front of `server`."""
+    """The gateway, in front of `server`; a call that succeeds makes its breaker forget the faults of other tests."""
+    with _gateway.client as client:
+        client.completions.create(model="test-model", prompt="Hello")
+    server.reset()
     return _gateway
 
 

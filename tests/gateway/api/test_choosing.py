@@ -11,6 +11,7 @@ from ponder.backends.scripted import Scripted
 from ponder.core.errors import UsageError
 from ponder.gateway.choose import choose
 from ponder.gateway.config import Config, Defaults, Key, Upstream
+from ponder.gateway.fallback import Routes
 from ponder.gateway.models import Models
 from ponder.gateway.wire import Head, Ponder
 from tests.servers.chat import ChatServer
@@ -32,7 +33,7 @@ def chosen(
     config: Config = CONFIG,
 ) -> tuple[str, str, str | None]:  # fmt: skip
     """Upstream, model and strategy."""
-    models = Models(config, {"home": Scripted(["x"], name="local/tiny")})
+    models = Models(config, {"home": Scripted(["x"], name="local/tiny")}, Routes(config).breakers)
     head = Head(model=model, reasoning_effort=effort)
     made = choose(head, asked, models, config, Key(name="k", strategy=default))
     return made.served.upstream.name, made.served.model, made.plan.spec if made.plan else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 from urllib.parse import urlsplit
 
 import openai
 import pytest
+from aiohttp import web
 from gateway_process import Gateway
 from openai import OpenAI
 
@@ -87,13 +89,18 @@ def test_a_long_silence_is_broken_by_comments(gateway: Gateway, server: ChatServ
     assert lines[-1] == "data: [DONE]"
 
 
+async def refuse_late(request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(0.5)
+    return await NAMED["401"](request)
+
+
 def test_a_run_that_fails_ends_in_an_error(client: OpenAI, server: ChatServer, gateway: Gateway) -> None:
-    server.faults.append(NAMED["401"])
+    server.faults.append(refuse_late)
     pieces = client.chat.completions.create(model=FOUR, messages=ASK, stream=True)
     with pytest.raises(openai.APIError, match="the key in OPENAI_API_KEY is not accepted") as caught:
         list(pieces)
     assert caught.value.code == "upstream_rejected"
-    server.faults.append(NAMED["401"])
+    server.faults.append(refuse_late)
     assert lines_of(gateway, model=FOUR)[-1] == "data: [DONE]"
 
 

@@ -16,6 +16,9 @@ _PENALTIES = ("frequency_penalty", "presence_penalty")
 _LABELS = ("user", "safety_identifier", "metadata", "prompt_cache_key")
 """They say who asks, and change nothing in the reply."""
 
+_ALL = 2**31 - 1
+"""Tokens back from the end that a penalty looks at: the chat API's looks at the whole text."""
+
 KNOWN = frozenset(("stop", "response_format", "logit_bias", *_PENALTIES, *_LABELS))
 
 
@@ -39,7 +42,7 @@ def sampling(request: Request) -> dict[str, Any]:
     body["samplers"] = ["temperature", "top_p"]
     penalties = {name: options[name] for name in _PENALTIES if options.get(name)}
     if penalties:
-        body |= {**penalties, "repeat_last_n": -1, "samplers": ["penalties", *body["samplers"]]}
+        body |= {**penalties, "repeat_last_n": _ALL, "samplers": ["penalties", *body["samplers"]]}
     if options.get("logit_bias"):
         body["logit_bias"] = _biases(options["logit_bias"])
     return body

@@ -1,0 +1,147 @@
+"""From a request to the run that answers it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ponder.api import Job
+from ponder.core.backend import Capability
+from ponder.core.budget import Budget
+from ponder.core.registry import Plan, parse_spec
+from ponder.core.settings import Settings
+from ponder.gateway.admission import Ask, Permit
+from ponder.gateway.choose import SINGLE
+from ponder.gateway.config import Config, Key
+from ponder.gateway.failures import BadRequest
+from ponder.gateway.fallback import Route
+from ponder.gateway.http import Scope, header
+from ponder.gateway.models import Models
+from ponder.gateway.record import record
+from ponder.gateway.running import Attempt, Order
+from ponder.gateway.wire import ChatRequest, Ponder, TextRequest, messages_of
+
+__all__ = ["Request", "order_of"]
+
+_FOR_WHOLE_REPLIES = ("tools", "response_format")
+"""Options that a method which cuts replies into stretches cannot honour."""
+
+_CHECKS_ITSELF = re.compile(r"p-yes(\(k=\d{1,4}\))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client has sent: the `fields` that were read, the `options` that go on, and all of it as it came."""
+
+    fields: ChatRequest | TextRequest
+    options: Mapping[str, Any]
+    body: bytes
+    scope: Scope
+
+    @property
+    def chat(self) -> bool:
+        """True for a chat completion, false for a text completion."""
+        return isinstance(self.fields, ChatRequest)
+
+
+def order_of(request: Request, plan: Plan, route: Route, key: Key, models: Models, config: Config) -> Order:
+    """The order for a request: `plan` in front of the model at the end of `route`, or of what takes its place.
+
+    Raises:
+        BadRequest: the plan cannot honour a field.
+        InvalidOption: the budget is none.
+    """
+    _refuse_verifier(request.fields.ponder)
+    if Capability.CONTINUE in plan.needs:
+        for name in _FOR_WHOLE_REPLIES:
+            if name in request.options:
+                raise BadRequest(f"{name}: {plan.strategy.name} cuts replies into stretches; use another", name)
+    budget = _budget(request)
+    asked = hashlib.sha256(request.scope["path"].encode() + b"\n" + request.body).hexdigest()
+
+    def attempt(route: Route) -> Attempt:
+        return _attempt(
+            request, parse_spec(SINGLE) if route.single else plan, route, budget, asked, key, models, config
+        )
+
+    return Order(
+        key=key, route=route, attempt=attempt, asked=asked, run=_named(key, header(request.scope, b"idempotency-key"))
+    )
+
+
+def _attempt(
+    request: Request, plan: Plan, route: Route, budget: Budget, asked: str, key: Key, models: Models, config: Config
+) -> Attempt:
+    fields, served = request.fields, models.at(route)
+    backend = models.backend(served, "chat" if request.chat else "text")
+    price = models.price(served)
+    verifier = fields.ponder.verifier if fields.ponder else None
+    record().model, record().upstream, record().strategy = served.model, route.upstream, plan.strategy.name
+    ask = Ask(
+        upstream=route.upstream, prompt_bytes=len(request.body), strategy=plan.spec, verifier=verifier,
+        max_tokens=fields.limit, budget=budget, price=price,
+    )  # fmt: skip
+
+    def job(permit: Permit) -> Job:
+        return Job(
+            messages=messages_of(fields, request.body),
+            strategy=plan.spec,
+            model=backend.name,
+            settings=_settings(request, permit.max_tokens or config.defaults.max_tokens),
+            seed=secrets.randbits(31) if fields.seed is None else fields.seed,
+            budget=permit.budget,
+            price=price,
+            verifier=verifier,
+            owner=key.name,
+            asked=asked,
+        )
+
+    return Attempt(ask=ask, plan=plan, backend=backend, job=job)
+
+
+def _settings(request: Request, max_tokens: int) -> Settings:
+    usual, fields = Settings(), request.fields
+    return Settings(
+        max_tokens=max_tokens,
+        temperature=usual.temperature if fields.temperature is None else fields.temperature,
+        top_p=usual.top_p if fields.top_p is None else fields.top_p,
+        options=request.options,
+    )
+
+
+def _budget(request: Request) -> Budget:
+    """What the client allows: the smallest deadline of those that it names."""
+    asked = request.fields.ponder
+    budget = Budget.parse(asked.budget) if asked and asked.budget else Budget()
+    deadlines = [budget.seconds, asked.seconds if asked else None, _deadline(request.scope)]
+    return replace(budget, seconds=min((one for one in deadlines if one is not None), default=None))
+
+
+def _deadline(scope: Scope) -> float | None:
+    text = header(scope, b"x-ponder-deadline")
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86_400:
+        raise BadRequest(f"x-ponder-deadline: {text!r:.40} is no number of seconds up to 86,400", "x-ponder-deadline")
+    return seconds
+
+
+def _refuse_verifier(asked: Ponder | None) -> None:
+    """The other verifiers need a reference, read files, or run code: nothing that a client may have done."""
+    if asked is not None and asked.verifier is not None and _CHECKS_ITSELF.fullmatch(asked.verifier) is None:
+        raise BadRequest(
+            f"verifier {asked.verifier!r:.80} cannot be used in a request; p-yes can, and p-yes(k=4)", "ponder"
+        )
+
+
+def _named(key: Key, name: str | None) -> str | None:
+    """The id of the run that a client calls `name`; each key has names of its own."""
+    return hashlib.sha256(f"{key.name}\n{name}".encode()).hexdigest()[:24] if name else None

@@ -1,0 +1,73 @@
+"""An upstream that fails is left alone, and what was declared takes its place, visibly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+from gateway_process import Gateway, serving
+
+from tests.servers.chat import ChatServer, running
+from tests.servers.faults import NAMED
+
+ASK = [{"role": "user", "content": "How much is it?"}]
+
+CONFIG = """
+[upstreams.main]
+url = "{main}"
+models = ["test-model"]
+fallback = "spare"
+
+[upstreams.spare]
+url = "{spare}"
+models = ["spare-model"]
+
+[upstreams.alone]
+url = "{main}"
+models = ["lonely-model"]
+fallback = "single"
+"""
+
+
+@pytest.fixture(scope="module")
+def spare() -> Iterator[ChatServer]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def guarded(server: ChatServer, spare: ChatServer, tmp_path: Path) -> Iterator[Gateway]:
+    spare.reset()
+    path = tmp_path / "ponder.toml"
+    path.write_text(CONFIG.format(main=server.url, spare=spare.url))
+    with serving("--config", str(path), store=tmp_path / "runs.db") as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize("model", ["test-model", "ponder/self-consistency(n=3)/test-model"])
+def test_another_upstream_takes_over(guarded: Gateway, server: ChatServer, spare: ChatServer, model: str) -> None:
+    server.faults.extend([NAMED["500"]] * 4)
+    with guarded.client as client:
+        reply = client.chat.completions.with_raw_response.create(model=model, messages=ASK)
+    assert reply.headers["x-ponder-fallback"] == "spare; instead-of=main"
+    assert reply.parse().choices[0].message.content
+    assert {body["model"] for body in spare.bodies} == {"spare-model"}
+
+
+def test_one_pass_takes_over_from_many(guarded: Gateway, server: ChatServer) -> None:
+    server.faults.extend([NAMED["503"]] * 4)
+    with guarded.client as client:
+        reply = client.chat.completions.with_raw_response.create(
+            model="ponder/self-consistency(n=3)/lonely-model", messages=ASK
+        )
+    assert reply.headers["x-ponder-fallback"] == "single; instead-of=alone"
+    assert reply.headers["x-ponder-strategy"] == "single"
+
+
+def test_a_request_that_is_wrong_goes_nowhere_else(guarded: Gateway, server: ChatServer, spare: ChatServer) -> None:
+    server.faults.append(NAMED["404"])
+    with guarded.client as client, pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(model="test-model", messages=ASK)
+    assert spare.bodies == []
