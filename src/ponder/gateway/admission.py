@@ -70,6 +70,8 @@ class Admission:
         self._config = config
         self._accounts = accounts
         self._open = not config.keys and _is_loopback(config.host)
+        self._keyless = True
+        self._looked = -1.0
 
     async def identify(self, token: str | None) -> Key:
         """What holds for whoever shows `token`.
@@ -84,7 +86,7 @@ class Admission:
 
     async def _identify(self, token: str | None) -> Key:
         name = await authenticate(token, self._accounts) if token and self._accounts is not None else None
-        if name is None and self._open and (self._accounts is None or not await self._accounts.keys()):
+        if name is None and self._open and await self._nobody_has_a_key():
             name = ANONYMOUS
         if name is not None:
             record().key = name
@@ -92,6 +94,12 @@ class Admission:
         if token is None:
             raise Refused(401, "missing_api_key", "this gateway asks for an API key: Authorization: Bearer pk-...")
         raise Refused(401, "invalid_api_key", "the API key is unknown, or was revoked")
+
+    async def _nobody_has_a_key(self) -> bool:
+        """Whether no key was ever made; looked up once a second, not for each request."""
+        if self._accounts is not None and self._keyless and time.monotonic() - self._looked >= 1:
+            self._keyless, self._looked = not await self._accounts.keys(), time.monotonic()
+        return self._keyless
 
     @asynccontextmanager
     async def admit(self, who: Key | str | None, ask: Ask) -> AsyncIterator[Permit]:
