@@ -202,7 +202,7 @@ def test_secrets_never_reach_the_log(log: io.StringIO, monkeypatch: pytest.Monke
     text = log.getvalue()
     assert text.count("\n") == 2
     assert "ValueError" in text
-    for secret in ("hunter2", token, token.split("-")[2], "abcdef"):
+    for secret in ("hunter2", token, token.split("-", 2)[2], "abcdef"):
         assert secret not in text
 
 
