@@ -28,8 +28,8 @@ def server() -> Iterator[ChatServer]:
 
 
 @contextmanager
-def serving(config: Path) -> Iterator[str]:
-    """Run ``ponder serve`` until the block ends; gives its base URL."""
+def started(config: Path, log: list[str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run ``ponder serve`` until the block ends; its base URL and process. `log` gets the lines that it has logged."""
     process = subprocess.Popen(
         [EXECUTABLE, "serve", "--port", "0", "--config", str(config)],
         text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -38,11 +38,19 @@ def serving(config: Path) -> Iterator[str]:
         assert process.stdout is not None
         first = process.stdout.readline()
         assert " at http://" in first, process.communicate(timeout=60)
-        yield first.split(" at ")[1].split(";")[0]
+        yield first.split(" at ")[1].split(";")[0], process
     finally:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
         assert "Traceback" not in errors, errors
+        log += errors.splitlines()
+
+
+@contextmanager
+def serving(config: Path) -> Iterator[str]:
+    """Run ``ponder serve`` until the block ends; its base URL."""
+    with started(config, []) as (url, _):
+        yield url
 
 
 @pytest.fixture
@@ -134,6 +142,49 @@ def test_two_gateways_on_one_store_keep_one_budget(config: Path, server: ChatSer
     booked = spent(config, "alice")
     assert sum(tokens for _, tokens in done) == booked <= 1000
     assert booked > 500, "the budget was used"
+
+
+def get(url: str, path: str, token: str = "") -> tuple[int, str]:
+    """An endpoint of the operator's: status, body."""
+    request = urllib.request.Request(url.removesuffix("/v1") + path, headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_the_operator_sees_what_was_spent_and_no_secret(config: Path) -> None:
+    alice, metrics = key(config, "alice"), key(config, "metrics")
+    log: list[str] = []
+    with started(config, log) as (url, _):
+        body = ask(url, alice, "ponder/self-consistency(n=3)/tiny", max_tokens=60)[1]
+        tokens = body["usage"]["completion_tokens"]
+        assert json.loads(get(url, "/health")[1])["upstreams"]["vllm"]["status"] == "ok"
+        assert json.loads(get(url, "/ready")[1])["ready"] is True
+        assert get(url, "/metrics", alice)[0] == 403
+        status, page = get(url, "/metrics", metrics)
+    assert status == 200
+    assert f'ponder_tokens_total{{key="alice",kind="output",strategy="self-consistency"}} {tokens:.1f}' in page
+    lines = [json.loads(line) for line in log if line.startswith("{")]
+    [line] = [line for line in lines if line.get("endpoint")]
+    expected = {"key": "alice", "model": "tiny", "strategy": "self-consistency", "status": 200, "tokens": tokens}
+    assert {name: line[name] for name in expected} == expected
+    told = "\n".join([*log, page])
+    for secret in (alice, alice.split("-", 2)[2], "2 + 2"):
+        assert secret not in told
+
+
+def test_what_a_killed_gateway_had_reserved_stays_reserved(config: Path, server: ChatServer) -> None:
+    alice = key(config, "alice")
+    server.latency = 30
+    with started(config, []) as (url, process), ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(ask, url, alice, max_tokens=300)
+        server.wait_for("received")
+        assert spent(config, "alice") == 300
+        process.kill()
+        assert isinstance(hanging.exception(timeout=60), OSError)
+    assert spent(config, "alice") == 300
 
 
 def test_a_check_names_every_fault_with_its_line(config: Path) -> None:
