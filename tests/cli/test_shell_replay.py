@@ -33,6 +33,21 @@ def test_json_has_a_row_for_each_trace_and_method(ponder: Ponder, trace: str) ->
     assert second["tokens_per_question"] < 1990
 
 
+def test_the_first_use_needs_no_arguments(ponder: Ponder) -> None:
+    done = ponder("replay", "--interpreted", "--orders", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["results"]
+    assert {row["questions"] for row in rows} == {40}
+    single, many = (next(row for row in rows if row["method"] == f"self-consistency(n={n})") for n in (1, 16))
+    assert many["accuracy_pct"] > single["accuracy_pct"]
+
+
+def test_traces_without_a_method_are_not_played(ponder: Ponder, trace: str) -> None:
+    done = ponder("replay", trace)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "say what to play on these traces: --method SPEC" in done.stderr
+
+
 def test_compiled_replay_prints_a_table(ponder: Ponder, trace: str) -> None:
     done = ponder("replay", trace, "--method", "cmc@0", "--orders", "2")
     assert done.returncode == 0, done.stderr

@@ -19,21 +19,34 @@ if TYPE_CHECKING:
 __all__ = ["replay"]
 
 
+FIRST_LOOK = (
+    "self-consistency(n=1)",
+    "self-consistency(n=4)",
+    "self-consistency(n=16)",
+    "adaptive-consistency(n=16)",
+    "short-m-at-k(m=4,k=8)",
+    "short-waves(n=16)",
+    "cmc@0.5(n=16)",
+)
+"""What is played on the shipped trace if nothing is asked for."""
+
+
 @click.command(
     epilog=examples(
+        "ponder replay",
         "ponder replay M.aime24.json.zst --method cmc@0.5 --method esc",
         "ponder replay *.json.zst --method 'lead(m=3)' --orders 10 --json",
         "ponder replay t.parquet --method cmc@0:1:0.05 --method './mine.py(k=3)'",
     )
 )
-@click.argument("traces", metavar="TRACE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("traces", metavar="[TRACE...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--method",
     "specs",
     metavar="SPEC",
     multiple=True,
-    required=True,
-    help="NAME, NAME@EFFORT or NAME(KEY=VALUE,...), see above; may be given several times.",
+    help="NAME, NAME@EFFORT or NAME(KEY=VALUE,...), see above; may be given several times. Without a TRACE there are "
+    "some to begin with.",
 )
 @click.option("--orders", default=100, show_default=True, help="In how many orders the branches are opened.")
 @click.option(
@@ -62,7 +75,8 @@ def replay(
     """How methods would have done on recorded traces, without a model.
 
     A TRACE is a file of recorded branches: Ponder's own (.parquet), or JSON as AutoTTS publishes it, plain or packed
-    (.gz, .zst). Every method plays every question once for each order.
+    (.gz, .zst); without one, the small trace that comes with Ponder. Every method plays every question once for each
+    order.
 
     A method is a controller (cmc, esc, ...), a strategy that needs no more than was recorded (single,
     strategy:adaptive-consistency), or a Python file of your own with a @controller (./mine.py, ./mine.py:NAME). Such a
@@ -71,10 +85,12 @@ def replay(
     import ponder.controllers
     import ponder.strategies  # noqa: F401 - both register theirs
     from ponder.core.budget import Budget
-    from ponder.replay.load import load_trace
+    from ponder.replay.load import load_trace, shipped
     from ponder.replay.methods import methods
 
-    chosen = [method for spec in specs for method in methods(spec)]
+    if traces and not specs:
+        raise click.UsageError("say what to play on these traces: --method SPEC")
+    chosen = [method for spec in specs or FIRST_LOOK for method in methods(spec)]
     limit = Budget.parse(budget) if budget else None
     how = {
         "orders": orders,
@@ -84,7 +100,7 @@ def replay(
         "threads": threads,
         "interpreted": interpreted,
     }
-    rows = list(_rows(map(load_trace, traces), chosen, how))
+    rows = list(_rows(map(load_trace, traces or (shipped(),)), chosen, how))
     if as_json:
         print(json.dumps({"results": rows}, indent=1))
     else:

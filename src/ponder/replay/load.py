@@ -9,7 +9,7 @@ from ponder.replay.importers.autotts import read_autotts
 from ponder.replay.reading import load_parquet
 from ponder.replay.trace import Trace
 
-__all__ = ["load_trace"]
+__all__ = ["load_trace", "shipped"]
 
 
 def load_trace(file: Path) -> Trace:
@@ -27,3 +27,8 @@ def load_trace(file: Path) -> Trace:
             raise TraceError(f"{file}: a folder without *.parquet files")
         return load_parquet(shards)
     return load_parquet([file]) if file.suffix == ".parquet" else read_autotts(file)
+
+
+def shipped() -> Path:
+    """The trace that comes with Ponder: 40 sums × 16 branches of a small model, with probes."""
+    return Path(__file__).with_name("shipped") / "chain-sum.parquet"
