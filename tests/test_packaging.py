@@ -92,6 +92,7 @@ def test_the_wheel_is_typed_and_holds_only_the_package(tmp_path: Path) -> None:
     assert {"ponder/py.typed", f"{info}/licenses/LICENSE", f"{info}/entry_points.txt"} <= names
     sources = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src/ponder").rglob("*.py")}
     assert sources <= names
+    assert {"ponder/replay/shipped/chain-sum.parquet", "ponder/bench/style.css"} <= names
 
 
 @pytest.mark.parametrize("module", ["ponder", "ponder.cli"])
