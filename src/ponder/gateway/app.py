@@ -9,21 +9,28 @@ from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ponder.core.backend import Backend
+from ponder.core.budget import Budget
 from ponder.core.errors import BackendError
 from ponder.gateway.accounts_sqlite import SqliteAccounts
 from ponder.gateway.admission import Admission, Ask
+from ponder.gateway.choices import choices_of, whole
 from ponder.gateway.choose import choose
 from ponder.gateway.config import Config, Key
-from ponder.gateway.failures import failure_of
+from ponder.gateway.failures import Failure, failure_of
 from ponder.gateway.fallback import Route as Way
 from ponder.gateway.fallback import Routes
 from ponder.gateway.http import Receive, Scope, Send, header, read_body, send_failure, send_json, while_connected
 from ponder.gateway.metered import Meter
 from ponder.gateway.models import Models, Served
+from ponder.gateway.openapi import document
 from ponder.gateway.operated import Operated
+from ponder.gateway.orders import deadline_of
 from ponder.gateway.passthrough import Passing, Passthrough, Relayed
 from ponder.gateway.record import record
 from ponder.gateway.running import Runs
@@ -118,13 +125,13 @@ class _Completions:
         record().model, record().upstream = served.model, route.upstream
         price = gateway.models.price(served)
         ask = Ask(
-            upstream=route.upstream, prompt_bytes=len(body), n=_count(head.n) or 1,
-            max_tokens=_count(head.max_completion_tokens) or _count(head.max_tokens), price=price,
+            upstream=route.upstream, prompt_bytes=len(body), n=choices_of(head.n, head.best_of, head.prompt),
+            max_tokens=_limit(head), price=price, budget=Budget(seconds=deadline_of(scope)),
         )  # fmt: skip
         async with gateway.admission.admit(key, ask) as permit:
             changes: dict[str, Any] = {} if route.model == head.model else {"model": route.model}
             if permit.max_tokens != ask.max_tokens:
-                limit = "max_tokens" if _count(head.max_completion_tokens) is None else "max_completion_tokens"
+                limit = "max_tokens" if head.max_completion_tokens is None else "max_completion_tokens"
                 changes[limit] = permit.max_tokens
             if changes:
                 body = msgspec.json.encode(msgspec.json.decode(body) | changes)
@@ -153,9 +160,17 @@ def _token(scope: Scope) -> str | None:
     return token.strip() if scheme.lower() == "bearer" and token.strip() else header(scope, b"x-api-key")
 
 
-def _count(value: object) -> int | None:
-    """A field as the admission counts it; what is wrong with it the upstream will say."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+def _limit(head: Head) -> int | None:
+    """The longest reply, in tokens."""
+    completion = whole("max_completion_tokens", head.max_completion_tokens)
+    return completion if completion is not None else whole("max_tokens", head.max_tokens)
+
+
+def _no_such_place(request: Request, error: Exception) -> Response:
+    """What the router refuses, in the shape of the chat API."""
+    assert isinstance(error, HTTPException)
+    failure = Failure(error.status_code, f"{request.method} {request.url.path}: {error.detail}", "no_such_endpoint")
+    return JSONResponse(failure.body, failure.status, headers=error.headers)
 
 
 def application(gateway: Gateway) -> Operated:
@@ -171,6 +186,9 @@ def application(gateway: Gateway) -> Operated:
         key = await gateway.admission.identify(_token(scope))
         return describe_run(gateway.store, scope["path_params"]["id"], key)
 
+    async def described(scope: Scope) -> Any:
+        return document()
+
     completions = _Completions(gateway, "/chat/completions", ChatRequest)
     texts = _Completions(gateway, "/completions", TextRequest)
     routes = [
@@ -178,8 +196,9 @@ def application(gateway: Gateway) -> Operated:
         Route("/v1/completions", texts, methods=["POST"]),
         Route("/v1/models", _Look(models), methods=["GET"]),
         Route("/v1/runs/{id}", _Look(run), methods=["GET"]),
+        Route("/openapi.json", _Look(described), methods=["GET"]),
     ]
-    app = Starlette(routes=routes, lifespan=gateway.lifespan)
+    app = Starlette(routes=routes, lifespan=gateway.lifespan, exception_handlers={HTTPException: _no_such_place})
     return Operated(
         app, config=gateway.config, store=gateway.store, admission=gateway.admission, routes=gateway.routes,
         embedded=gateway.embedded,

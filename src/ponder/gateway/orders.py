@@ -25,7 +25,7 @@ from ponder.gateway.record import record
 from ponder.gateway.running import Attempt, Order
 from ponder.gateway.wire import ChatRequest, Ponder, TextRequest, messages_of
 
-__all__ = ["Request", "order_of"]
+__all__ = ["Request", "deadline_of", "order_of"]
 
 _FOR_WHOLE_REPLIES = ("tools", "response_format")
 """Options that a method which cuts replies into stretches cannot honour."""
@@ -117,11 +117,16 @@ def _budget(request: Request) -> Budget:
     """What the client allows: the smallest deadline of those that it names."""
     asked = request.fields.ponder
     budget = Budget.parse(asked.budget) if asked and asked.budget else Budget()
-    deadlines = [budget.seconds, asked.seconds if asked else None, _deadline(request.scope)]
+    deadlines = [budget.seconds, asked.seconds if asked else None, deadline_of(request.scope)]
     return replace(budget, seconds=min((one for one in deadlines if one is not None), default=None))
 
 
-def _deadline(scope: Scope) -> float | None:
+def deadline_of(scope: Scope) -> float | None:
+    """The seconds in the header ``x-ponder-deadline``, None without one.
+
+    Raises:
+        BadRequest: it is no number of seconds.
+    """
     text = header(scope, b"x-ponder-deadline")
     if text is None:
         return None

@@ -11,6 +11,7 @@ from ponder.core.backend import Backend
 from ponder.core.errors import InvalidOption
 from ponder.gateway.app import Gateway, application
 from ponder.gateway.config import Config
+from ponder.gateway.logs import set_up
 from ponder.gateway.models import LOCAL
 from ponder.store.sqlite import Store
 
@@ -46,6 +47,7 @@ def serve(config: Config, open_model: Open, ready: Callable[[str, Config], None]
         WeightsError: an embedded model cannot be had.
         StoreError: the store cannot be opened.
     """
+    set_up(config)
     with listen(config.host, config.port) as listener:  # before a model is loaded, which takes its time
         embedded = {
             name: open_model(upstream.url)
@@ -59,7 +61,7 @@ def serve(config: Config, open_model: Open, ready: Callable[[str, Config], None]
                 application(gateway), lifespan="on", log_config=None, access_log=False, server_header=False,
                 ws="none", timeout_graceful_shutdown=GRACE, backlog=BACKLOG,
             )  # fmt: skip
-            _Server(settings, lambda: ready(_url(listener), config)).run(sockets=[listener])
+            _Server(settings, gateway, lambda: ready(_url(listener), config)).run(sockets=[listener])
         finally:
             store.close()
 
@@ -70,13 +72,18 @@ def _url(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Says when it accepts requests."""
+    """Says when it accepts requests; lets nobody in any more as soon as it is to stop."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, gateway: Gateway, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._gateway = gateway
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._gateway.admission.close()
+        await super().shutdown(sockets)

@@ -222,6 +222,8 @@ class Head(msgspec.Struct):
     model: str
     stream: Any = None
     n: Any = None
+    best_of: Any = None
+    prompt: Any = None
     max_tokens: Any = None
     max_completion_tokens: Any = None
     reasoning_effort: Any = None
@@ -232,7 +234,14 @@ class _Asking(msgspec.Struct):
     ponder: Ponder
 
 
-_head = msgspec.json.Decoder(Head)
+def _number(text: str) -> float | int:
+    """A whole number may be written ``3.0`` (JSON Schema, section 6.1.1)."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+_head = msgspec.json.Decoder(Head, float_hook=_number)
+_whole = msgspec.json.Decoder(float_hook=_number)
 
 
 def read_head(body: bytes) -> Head:
@@ -270,7 +279,7 @@ def read(body: bytes, kind: type[ChatRequest] | type[TextRequest]) -> tuple[Any,
         BadRequest: a field is of the wrong type, out of bounds, or refused.
     """
     try:
-        fields = {name: value for name, value in msgspec.json.decode(body).items() if value is not None}
+        fields = {name: value for name, value in _whole.decode(body).items() if value is not None}
         request = msgspec.convert(fields, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _translated(error) from None

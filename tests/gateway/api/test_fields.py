@@ -6,6 +6,7 @@ import json
 
 import openai
 import pytest
+from gateway_process import Gateway
 from openai import OpenAI
 
 from ponder.gateway.failures import BadRequest
@@ -130,3 +131,26 @@ def test_a_text_completion_as_a_stream(client: OpenAI, server: ChatServer) -> No
 def test_a_text_completion_that_passes_through(client: OpenAI, server: ChatServer) -> None:
     client.completions.create(model="test-model", prompt="a", echo=True)
     assert server.bodies == [{"model": "test-model", "prompt": "a", "echo": True}]
+
+
+def test_a_whole_number_may_be_written_with_a_point(client: OpenAI, server: ChatServer) -> None:
+    data = b'{"model": "ponder/self-consistency/test-model", "prompt": "x", "max_tokens": 9.0, "ponder": {"n": 2.0}}'
+    client.post("/completions", content=data, cast_to=object)
+    assert [(body["n"], body["max_tokens"]) for body in server.bodies] == [(2, 9)]
+
+
+def test_the_document_describes_every_field_that_is_read(client: OpenAI, gateway: Gateway) -> None:
+    found = client.get(f"{gateway.url.removesuffix('/v1')}/openapi.json", cast_to=dict[str, object])
+    assert found["openapi"] == "3.1.0"
+    for kind in (ChatRequest, TextRequest):
+        properties = found["components"]["schemas"][kind.__name__]["properties"]
+        assert set(properties) == set(kind.__struct_fields__)
+    assert set(found["paths"]) == {"/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/runs/{id}"}
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("get", "/nowhere", 404), ("put", "/models", 405)])
+def test_what_is_not_served_is_an_error_of_the_api(client: OpenAI, method: str, path: str, status: int) -> None:
+    with pytest.raises(openai.APIStatusError) as caught:
+        getattr(client, method)(path, cast_to=object)
+    assert caught.value.status_code == status
+    assert caught.value.code == "no_such_endpoint"

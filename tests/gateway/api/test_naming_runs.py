@@ -110,3 +110,11 @@ def test_by_the_deadline_half_a_reply_is_better_than_none(client: OpenAI, server
 def test_a_deadline_that_is_none(client: OpenAI, deadline: str) -> None:
     with pytest.raises(openai.BadRequestError, match="x-ponder-deadline"):
         client.chat.completions.create(model=FOUR, messages=ASK, extra_headers={"x-ponder-deadline": deadline})
+
+
+def test_a_deadline_holds_for_what_passes_through(client: OpenAI, server: ChatServer) -> None:
+    server.latency = 30
+    with pytest.raises(openai.InternalServerError, match=r"had no answer within 0\.5 seconds") as caught:
+        client.chat.completions.create(model="test-model", messages=ASK, extra_headers={"x-ponder-deadline": "0.5"})
+    assert caught.value.status_code == 504
+    server.wait_for("cancelled", seconds=10)
