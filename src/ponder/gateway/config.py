@@ -26,9 +26,9 @@ class Upstream:
     """A model server, or a model in this process.
 
     `url` is ``http://host:port/v1``, or ``local/NAME``. `key_env` names the environment variable that holds its key.
-    `models` are the names that it serves; empty: those that it lists. `max_tokens` is the longest reply of its models:
-    what a reply is taken for when a client sets no limit. `timeout` is how long it may be silent. `fallback` is the
-    name of another upstream that takes over, or `SINGLE`: one pass instead of many.
+    `models` are the names that it serves; empty: every name that no other upstream has. `max_tokens` is the longest
+    reply of its models: what a reply is taken for when a client sets no limit. `timeout` is how long it may be silent.
+    `fallback` is the name of another upstream that takes over, or `SINGLE`: one pass instead of many.
     """
 
     name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from ponder.gateway.config_file import check_config
 from ponder.gateway.metrics import Metrics
 from ponder.gateway.queue import FairQueue
 
-PAGE = (Path(__file__).parents[3] / "docs" / "gateway.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "gateway.md").read_text()
 
 TABLES: dict[str, tuple[Any, set[str]]] = {
     "[server]": (Config(), {"upstreams", "defaults", "caps", "limits", "total", "keys"}),
@@ -69,6 +71,20 @@ def test_every_metric_is_documented() -> None:
     names = set(re.findall(r"^# TYPE (\w+)", Metrics(FairQueue(1, 1, 1), {}).page()[0].decode(), re.MULTILINE))
     documented = set(re.findall(r"`(ponder_\w+)`", PAGE))
     assert {name for name in names if not name.endswith("_created")} == documented
+
+
+def test_the_dashboard_asks_for_metrics_and_labels_that_there_are() -> None:
+    dashboard = json.loads((DOCS / "gateway-dashboard.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    documented = dict(re.findall(r"^\| (`ponder_[^|]*) \| ([^|]*)\|$", PAGE, re.MULTILINE))
+    labels = {name: text for names, text in documented.items() for name in re.findall(r"ponder_\w+", names)}
+    for expression in asked:
+        for name in re.findall(r"ponder_\w+", expression):
+            known = labels[name.removesuffix("_bucket")]
+            grouped = re.findall(r"by \(([^)]*)\)", expression)
+            wanted = {label for group in grouped for label in group.split(", ")} - {"le"}
+            wanted |= set(re.findall(r"\{(\w+)=", expression))
+            assert all(label in known for label in wanted), expression
 
 
 def test_every_command_line_is_one_that_there_is() -> None:
