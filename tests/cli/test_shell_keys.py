@@ -36,7 +36,7 @@ def test_the_list_names_what_is_in_use_and_what_was_spent(ponder: Ponder) -> Non
     ("arguments", "said"),
     [
         (["keys", "add", "a b"], "key name 'a b': write letters, digits"),
-        (["keys", "add", "anonymous"], "key name 'anonymous'"),
+        (["keys", "add", "anonymous"], "no key may be called anonymous"),
         (["keys", "revoke", "carol"], "no key 'carol' is in use; `ponder keys list` names them"),
         (["keys", "add"], "missing argument"),
         (["keys", "ad", "x"], "no such command"),

@@ -12,6 +12,7 @@ from typing import Any
 from ponder.core.errors import InvalidOption, UsageError
 from ponder.gateway.config import SINGLE, Caps, Config, Defaults, Key, Limits, Upstream
 from ponder.gateway.config_checks import check_together
+from ponder.gateway.keys import check_name
 from ponder.gateway.tables import Faults, Place
 from ponder.gateway.toml_lines import line_of_error, lines_of
 
@@ -153,6 +154,7 @@ def _defaults(given: Any, faults: Faults) -> Defaults:
 
 def _key(name: str, given: Any, caps: Caps, limits: Limits, faults: Faults) -> Key:
     place = ("keys", name)
+    faults.attempt(place, lambda: check_name(name))
     table = faults.table(given, place)
     key = Key(
         name=name,

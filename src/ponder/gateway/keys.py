@@ -11,7 +11,7 @@ import time
 from ponder.core.errors import InvalidOption
 from ponder.gateway.accounts import Accounts, KeyRow
 
-__all__ = ["ANONYMOUS", "authenticate", "new_key"]
+__all__ = ["ANONYMOUS", "authenticate", "check_name", "new_key"]
 
 ANONYMOUS = "anonymous"
 """Whose requests they are where no key is asked for."""
@@ -30,10 +30,21 @@ def new_key(name: str) -> tuple[str, KeyRow]:
     Raises:
         InvalidOption: the name is none.
     """
-    if not _NAME.fullmatch(name) or name == ANONYMOUS:
-        raise InvalidOption(f"key name {name!r:.80}: write letters, digits, '-', '_' and '.', 64 at most")
+    check_name(name)
     id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     return f"pk-{id}-{secret}", KeyRow(id, name, _digest(secret), time.time(), None)
+
+
+def check_name(name: str) -> None:
+    """See that a key may be called so.
+
+    Raises:
+        InvalidOption: it may not.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidOption(f"key name {name!r:.80}: write letters, digits, '-', '_' and '.', 64 at most")
+    if name == ANONYMOUS:
+        raise InvalidOption(f"no key may be called {ANONYMOUS}, as those are who need none; [limits] is for them, too")
 
 
 async def authenticate(token: str, accounts: Accounts) -> str | None:

@@ -113,6 +113,10 @@ def test_a_key_has_its_own_values_over_those_of_all_keys(tmp_path: Path, monkeyp
         ("[caps]\nn = 8\ntokns = 5\n", "3: unknown key of [caps] 'tokns'; did you mean 'tokens'?"),
         ("# a\n\n[caps]\nn = [\n  8,\n]\n", "4: caps: n=[8] is not a whole number"),
         ("[keys.bob.limits]\nusd = -1\n", "2: keys.bob.limits: usd=-1.0 must lie between 1e-09 and 1e+09"),
+        (
+            '[keys."a b"]\n',
+            "1: keys.a b: key name 'a b': write letters, digits, '-', '_' and '.', 64 at most",
+        ),
         ("[upstreams]\n", "1: upstreams is empty; leave it out for the embedded model"),
         (
             "[upstreams.a]\nconcurrency = 3\n",
