@@ -80,7 +80,7 @@ async def test_one_name_is_one_key_in_use(accounts: SqliteAccounts) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "ä", "x" * 65, "-a", "anonymous", "a\n"])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(InvalidOption, match="key name|no key may be called anonymous"):
+    with pytest.raises(InvalidOption, match=r"key name|no key may be called anonymous"):
         new_key(name)
 
 
