@@ -59,7 +59,7 @@ def serve(config: Config, open_model: Open, ready: Callable[[str, Config], None]
             gateway = Gateway(config, store, embedded)
             settings = uvicorn.Config(
                 application(gateway), lifespan="on", log_config=None, access_log=False, server_header=False,
-                ws="none", timeout_graceful_shutdown=GRACE, backlog=BACKLOG,
+                proxy_headers=False, ws="none", timeout_graceful_shutdown=GRACE, backlog=BACKLOG,
             )  # fmt: skip
             _Server(settings, gateway, lambda: ready(_url(listener), config)).run(sockets=[listener])
         finally:

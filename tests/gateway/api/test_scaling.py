@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import openai
 import pytest
-from gateway_process import Gateway
+from gateway_process import Gateway, serving
 from openai import OpenAI
 
 from tests.servers.chat import ChatServer
@@ -139,3 +142,14 @@ def test_a_client_that_goes_away_cancels_its_run(client: OpenAI, server: ChatSer
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=0.5).chat.completions.create(model=FOUR, messages=ASK)
     server.wait_for("cancelled", seconds=10)
+
+
+def test_the_first_requests_come_all_at_once(server: ChatServer, tmp_path: Path) -> None:
+    with (
+        serving("--model", f"test-model@{server.url}", store=tmp_path / "runs.db") as gateway,
+        gateway.client as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        replies = list(pool.map(lambda _: client.chat.completions.create(model=FOUR, messages=ASK), range(8)))
+    assert all(len(reply.choices) == 1 for reply in replies)
+    assert len({reply.id for reply in replies}) == 8
