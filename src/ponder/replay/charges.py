@@ -24,10 +24,10 @@ def reach(view: View, books: Books, tables: Tables, b: int, i: int, advance: int
     count, length, depth, cost, asked = tables.counts[i], tables.lengths[i], view.depth[b], books.cost[b], 0
     if run:
         depth = count + 1 if run == TO_END else min(depth + run, count + 1)
-        cost = max(cost, min(length, _tokens_at(tables, i, depth)) if depth <= count else length)
+        cost = max(cost, min(length, _stretch(tables, i, 0, depth)) if depth <= count else length)
     else:
         asked = min(advance, count - depth)
-        cost += _tokens_at(tables, i, depth + asked) - _tokens_at(tables, i, depth)
+        cost += _stretch(tables, i, depth, asked)
         depth += asked
         if asked < advance:
             depth = count + 1
@@ -35,11 +35,13 @@ def reach(view: View, books: Books, tables: Tables, b: int, i: int, advance: int
     return depth, cost, asked
 
 
-def _tokens_at(tables: Tables, i: int, depth: int) -> int:
-    """How long branch i of the trace was after so many intervals with a probe at the end."""
-    if tables.regular or depth == 0:
-        return depth * tables.interval
-    return tables.marks[tables.starts[i] + depth - 1]
+def _stretch(tables: Tables, i: int, depth: int, intervals: int) -> int:
+    """Tokens of so many intervals of branch i of the trace from a depth on, all with a probe at the end."""
+    if tables.regular:
+        return intervals * tables.interval
+    last = tables.starts[i] + depth + intervals - 1
+    before = tables.marks[tables.starts[i] + depth - 1] if depth else 0
+    return tables.marks[last] - before if intervals else 0
 
 
 def ration(view: View, plan: Plan, books: Books, tables: Tables, first: int, order: int) -> int:
