@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from ponder.backends.openai import OpenAI
 from ponder.backends.openai.detect import detect
-from ponder.core.backend import Capability, Progress, Request
+from ponder.core.backend import Capability, Completion, Progress, Request
 from ponder.core.errors import Rejected, Unreachable
 from tests.servers import faults
 from tests.servers.chat import ChatServer
@@ -74,6 +75,17 @@ async def test_a_server_that_is_down_or_refuses_the_key_says_so_at_once(server: 
     async with aclosing(OpenAI(server.url, "m")) as backend:
         with pytest.raises(Rejected, match="answered 401"):
             await backend.detect()
+
+
+async def test_runs_that_begin_together_do_not_disturb_each_other(server: ChatServer) -> None:
+    request = Request(messages=({"role": "user", "content": "What is 1+1?"},))
+    async with aclosing(OpenAI(server.url, "test-model")) as backend:
+
+        async def one() -> Completion:
+            await backend.prepare()
+            return await backend.generate(request, Progress())
+
+        assert len(await asyncio.gather(*(one() for _ in range(16)))) == 16
 
 
 async def test_more_choices_than_slots_are_several_calls(server: ChatServer) -> None:

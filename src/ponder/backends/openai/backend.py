@@ -85,6 +85,7 @@ class OpenAI:
         self._declared = None if capabilities is None else frozenset(capabilities)
         self._most: int | None = None
         self._prepared = False
+        self._preparing = asyncio.Lock()
         self._servers = SERVERS if wire == "chat" else TEXT_SERVERS
         self._body = chat_body if wire == "chat" else text_body
         self._path = "/chat/completions" if wire == "chat" else "/completions"
@@ -145,9 +146,12 @@ class OpenAI:
         Raises:
             BackendError: the server cannot be reached, or refuses the key.
         """
-        if not self._prepared and self._declared is None and self._server.name == UNKNOWN.name:
-            await self.detect()
-        self._prepared = True
+        if self._prepared:
+            return
+        async with self._preparing:  # runs that begin together look once, and none closes the other's connections
+            if not self._prepared and self._declared is None and self._server.name == UNKNOWN.name:
+                await self.detect()
+            self._prepared = True
 
     async def generate(self, request: Request, progress: Progress) -> Completion:
         """Carry out one call; where the server limits the choices of one call, as several in turn.
