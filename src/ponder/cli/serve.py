@@ -26,7 +26,11 @@ __all__ = ["serve"]
 )
 @model_option
 @click.option("--host", help="The address to listen on; 127.0.0.1 unless the configuration has another.")
-@click.option("--port", type=click.IntRange(0, 65_535), help="The port to listen on, 8000 unless given; 0: a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="The port to listen on, 8080 unless the configuration has another; 0: a free one.",
+)
 @click.option("-c", "--config", "path", type=click.Path(path_type=Path), metavar="FILE", help="A configuration, TOML.")
 @click.option("--check", is_flag=True, help="Say what is wrong with the configuration, and serve nothing.")
 def serve(model: str | None, host: str | None, port: int | None, path: Path | None, check: bool) -> int:
@@ -81,11 +85,16 @@ def _configured(model: str | None, host: str | None, port: int | None, path: Pat
 def _upstream(model: str) -> Upstream:
     """The upstream for a model spec."""
     from ponder.backends.openai.address import parse_spec
+    from ponder.core.errors import InvalidOption
     from ponder.gateway.config import Upstream
     from ponder.gateway.models import LOCAL
 
     if model.startswith(LOCAL) or model.endswith(".gguf"):
         return Upstream(name="upstream", url=model if model.startswith(LOCAL) else LOCAL + model)
+    if "@http" not in model and not model.startswith("openai/"):
+        raise InvalidOption(
+            f"model {model!r} is none of local/NAME, local/PATH.gguf, openai/MODEL, MODEL@http://host:port/v1"
+        )
     _, url, _ = parse_spec(model)
     return Upstream(name="upstream", url=url, key_env="OPENAI_API_KEY")
 
