@@ -138,9 +138,9 @@ def _params(path: Path, context: int, slots: int, threads: int) -> Any:
     # One pool for all sequences: a prompt is held once for all its samples, and a step is one batch whichever
     # sequences take part. With a pool for each, the batch falls apart at every gap in their numbers.
     params.kv_unified = True
-    # A branch that loses its slot to another finds its state in main memory.
+    # A branch that rests has its state in main memory: in the pool everybody's attention would pass over it.
     params.cache_ram_mib = min(_SPILL_BYTES, free_memory() // 8) // _MIB
-    params.cache_idle_slots = False
+    params.cache_idle_slots = True
     # A call can be cancelled between two batches of its prompt, but not within one; larger ones are no faster here.
     params.n_batch = params.n_ubatch = max(_BATCH, slots)
     params.verbosity = -1
