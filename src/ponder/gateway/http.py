@@ -96,15 +96,20 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 
     Raises:
         ConnectionResetError: the client went away; what `work` had begun is undone.
+        Refused: `work` was cancelled from elsewhere, because the server is to stop.
     """
     task = asyncio.create_task(work)
+    left = False
     try:
         async with until_gone(receive) as gone:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+            left = gone.done()
     finally:
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
-    if task.cancelled():
+    if not task.cancelled():
+        return task.result()
+    if left:
         raise ConnectionResetError("the client went away")
-    return task.result()
+    raise Refused(503, "shutting_down", "the server is shutting down", retry_after=1.0)

@@ -71,6 +71,7 @@ class Running:
         self.live: Live | None = None
         self.run = order.run
         self.started = asyncio.Event()
+        self.stopping = False
         self._admission = admission
         self._routes = routes
         self._store = store
@@ -101,6 +102,7 @@ class Running:
 
     async def stop(self) -> None:
         """Cancel it; it is over when this returns."""
+        self.stopping = True
         self.task.cancel()
         await asyncio.wait({self.task})
 
@@ -190,9 +192,12 @@ class Runs:
             running.task.add_done_callback(lambda _: self._named.pop(name, None))
         return running
 
-    def named(self, run: str) -> Running | None:
-        """The run of this name, if it is under way."""
-        return self._named.get(run)
+    async def named(self, run: str) -> Running | None:
+        """The run of this name, if it is under way; one that is being cancelled is waited for, and is not."""
+        while (running := self._named.get(run)) is not None and running.stopping:
+            await asyncio.wait({running.task})
+            await asyncio.sleep(0)  # it is forgotten by a callback
+        return running
 
     async def stop(self) -> None:
         """Cancel all runs and settle their bills."""

@@ -55,7 +55,7 @@ class Scaled:
         route = self._routes.first(chosen.served.upstream.name, chosen.served.model)
         order = order_of(request, plan, route, key, self._models, self._config)
         progress = Progress() if request.fields.stream else None
-        running = self._earlier(order, plan, meter)
+        running = await self._earlier(order, plan, meter)
         if running is None:
             running = self._runs.start(self._resumed(order), progress.watch if progress else None, meter)
         running.join()
@@ -73,7 +73,7 @@ class Scaled:
             record().run, record().bill = running.run, running.bill
         await self._models.trim()
 
-    def _earlier(self, order: Order, plan: Plan, meter: Meter) -> Running | Finished | None:
+    async def _earlier(self, order: Order, plan: Plan, meter: Meter) -> Running | Finished | None:
         """The run that an earlier request with the same ``Idempotency-Key`` has begun, or its answer.
 
         Raises:
@@ -81,7 +81,7 @@ class Scaled:
         """
         if order.run is None:
             return None
-        running = self._runs.named(order.run)
+        running = await self._runs.named(order.run)
         row = None if running else find_run(self._store, order.run)
         asked = running.order.asked if running else row.job["asked"] if row else order.asked
         if asked != order.asked:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,7 @@ import pytest
 from openai import OpenAI
 
 from tests.servers.chat import ChatServer
+from tests.servers.faults import NAMED, body
 from tests.servers.replies import Said
 
 ASK = [{"role": "user", "content": "How much is it?"}]
@@ -66,17 +69,31 @@ def test_one_of_two_who_wait_may_go_away(client: OpenAI, server: ChatServer) -> 
     assert len(server.bodies) == 1
 
 
+FIRST = {
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Answer: 4"}}],
+    "usage": {"prompt_tokens": 4, "completion_tokens": 3},
+}
+
+
 def test_a_run_that_was_broken_off_goes_on(client: OpenAI, server: ChatServer) -> None:
     strategy = {"model": "ponder/adaptive-consistency(n=3,threshold=1)/test-model"}
     server.says = lambda body, index: Said(["Answer: 4"], "stop")
-    server.latency = 0.5
+    server.faults.extend([body(json.dumps(FIRST).encode()), NAMED["hang"]])
     with pytest.raises(openai.APITimeoutError):
-        ask(client.with_options(timeout=0.8), "five", **strategy)
-    server.wait_for("cancelled", seconds=10)
-    server.latency = 0.0
+        ask(client.with_options(timeout=2), "five", **strategy)
+    server.wait_for("cancelled")  # before that, who asks again would wait for the same call
     reply = ask(client, "five", **strategy)
     assert reply.model_extra["ponder"]["votes"] == {"4": 3.0}
     assert len(server.bodies) == 4  # of three samples one was asked for twice
+
+
+def test_who_asks_again_at_once_gets_an_answer(client: OpenAI, server: ChatServer) -> None:
+    for attempt in range(10):
+        server.latency = 0.2
+        with contextlib.suppress(openai.APITimeoutError):
+            ask(client.with_options(timeout=0.05 + 0.03 * attempt), f"again {attempt}")
+        server.latency = 0.0
+        assert ask(client, f"again {attempt}").choices[0].message.content
 
 
 @pytest.mark.parametrize("how", ["header", "field", "budget"])

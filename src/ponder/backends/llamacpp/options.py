@@ -16,8 +16,9 @@ _PENALTIES = ("frequency_penalty", "presence_penalty")
 _LABELS = ("user", "safety_identifier", "metadata", "prompt_cache_key")
 """They say who asks, and change nothing in the reply."""
 
-_ALL = 2**31 - 1
-"""Tokens back from the end that a penalty looks at: the chat API's looks at the whole text."""
+_LAST = 32 * 1024
+"""Tokens back from the end that a penalty looks at. The chat API's looks at the whole text; room for so many is set
+aside, and few contexts hold more."""
 
 KNOWN = frozenset(("stop", "response_format", "logit_bias", *_PENALTIES, *_LABELS))
 
@@ -42,7 +43,7 @@ def sampling(request: Request) -> dict[str, Any]:
     body["samplers"] = ["temperature", "top_p"]
     penalties = {name: options[name] for name in _PENALTIES if options.get(name)}
     if penalties:
-        body |= {**penalties, "repeat_last_n": _ALL, "samplers": ["penalties", *body["samplers"]]}
+        body |= {**penalties, "repeat_last_n": _LAST, "samplers": ["penalties", *body["samplers"]]}
     if options.get("logit_bias"):
         body["logit_bias"] = _biases(options["logit_bias"])
     return body
