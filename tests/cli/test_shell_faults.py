@@ -163,7 +163,7 @@ def test_a_store_that_cannot_be_written_is_one_line(ponder: Ponder, server: Chat
 def test_a_disk_that_fills_up_costs_the_journal_and_not_the_answer(ponder: Ponder, model: str) -> None:
     ponder("runs")  # the store exists, then the disk is full
     limited = ponder.with_file_size(60)
-    done = limited("solve", "-m", model, "-s", "self-consistency(n=64)", "what is the sum?")
+    done = limited("solve", "-m", model, "-s", "adaptive-consistency(n=20,threshold=1)", "what is the sum?")
     assert (done.returncode, done.stderr) == (0, "")
     assert "this run cannot be resumed" in done.stdout
     assert "answer " in done.stdout

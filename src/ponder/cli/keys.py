@@ -18,7 +18,7 @@ from ponder.cli.options import examples, json_option
 if TYPE_CHECKING:
     from ponder.gateway.accounts_sqlite import SqliteAccounts
 
-__all__ = ["keys"]
+__all__ = ["add", "keys", "list_", "revoke"]
 
 config_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "-c",
