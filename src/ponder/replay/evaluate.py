@@ -28,6 +28,9 @@ TRIAL = 4
 PART = 2000
 """Episodes after which a player listens to Ctrl-C."""
 
+SHARES = 8
+"""Parts for each thread, if there are several."""
+
 
 def replay(
     trace: Trace,
@@ -105,10 +108,12 @@ def _play(episodes: Episodes, part: Part, results: Outcomes, threads: int, quest
     Raises:
         StrategyError: the first mistake, explained.
     """
-    last = questions or len(episodes.trace.questions)
+    last, threads = questions or len(episodes.trace.questions), threads or os.cpu_count() or 1
     step = max(1, PART // len(episodes.orders))
+    if threads > 1:  # hard questions take longer, so each thread gets several parts
+        step = min(step, -(-last // (SHARES * threads)))
     edges = [(first, min(first + step, last)) for first in range(0, last, step)]
-    for mistake, question, order in _in_parts(part, edges, results, threads or os.cpu_count() or 1):
+    for mistake, question, order in _in_parts(part, edges, results, threads):
         if mistake:
             raise StrategyError(episodes.explained(mistake, question, order))
 
