@@ -86,8 +86,7 @@ def _upstream(model: str) -> Upstream:
     """The upstream for a model spec."""
     from ponder.backends.openai.address import parse_spec
     from ponder.core.errors import InvalidOption
-    from ponder.gateway.config import Upstream
-    from ponder.gateway.models import LOCAL
+    from ponder.gateway.config import LOCAL, Upstream
 
     if model.startswith(LOCAL) or model.endswith(".gguf"):
         return Upstream(name="upstream", url=model if model.startswith(LOCAL) else LOCAL + model)
@@ -100,10 +99,10 @@ def _upstream(model: str) -> Upstream:
 
 
 def _announce(url: str, config: Config, spec: str | None) -> None:
-    from ponder.gateway.models import LOCAL
+    from ponder.gateway.config import LOCAL
 
     first = next(iter(config.upstreams.values()))
-    name = next(iter(first.models), first.url if first.url.startswith(LOCAL) else "MODEL")
+    name = next(iter(first.models), first.url if first.embedded else "MODEL")
     model = name if spec is None or spec.startswith(LOCAL) else spec.partition("@")[0].removeprefix("openai/")
     ask = '{"model": "%s", "messages": [{"role": "user", "content": "What is 17 * 23?"}]}'
     key = ' -H "Authorization: Bearer $PONDER_KEY"' if config.keys else ""

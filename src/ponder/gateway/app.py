@@ -25,7 +25,7 @@ from ponder.gateway.config import Config, Key
 from ponder.gateway.failures import Failure, failure_of
 from ponder.gateway.fallback import Route as Way
 from ponder.gateway.fallback import Routes
-from ponder.gateway.http import Receive, Scope, Send, header, read_body, send_failure, send_json, while_connected
+from ponder.gateway.http import Receive, Scope, Send, read_body, send_failure, send_json, token_of, while_connected
 from ponder.gateway.metered import Meter
 from ponder.gateway.models import Models, Served
 from ponder.gateway.openapi import document
@@ -93,7 +93,7 @@ class _Completions:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway, meter = self._gateway, Meter()
-        key = await gateway.admission.identify(_token(scope))
+        key = await gateway.admission.identify(token_of(scope))
         body = await read_body(receive, gateway.longest + _ENVELOPE)
         head = read_head(body)
         asked = read_ponder(head)
@@ -153,13 +153,6 @@ class _Look:
             await send_failure(send, failure_of(error))
 
 
-def _token(scope: Scope) -> str | None:
-    """The API key that the request came with."""
-    value = header(scope, b"authorization") or ""
-    scheme, _, token = value.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else header(scope, b"x-api-key")
-
-
 def _limit(head: Head) -> int | None:
     """The longest reply, in tokens."""
     completion = whole("max_completion_tokens", head.max_completion_tokens)
@@ -177,13 +170,13 @@ def application(gateway: Gateway) -> Operated:
     """Everything that it serves."""
 
     async def models(scope: Scope) -> Any:
-        await gateway.admission.identify(_token(scope))
+        await gateway.admission.identify(token_of(scope))
         names = await gateway.models.listed()
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "ponder"} for name in names]
         return {"object": "list", "data": data}
 
     async def run(scope: Scope) -> Any:
-        key = await gateway.admission.identify(_token(scope))
+        key = await gateway.admission.identify(token_of(scope))
         return describe_run(gateway.store, scope["path_params"]["id"], key)
 
     async def described(scope: Scope) -> Any:

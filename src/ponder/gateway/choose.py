@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ponder.core.registry import Plan, parse_spec, runnable
-from ponder.gateway.config import Config, Key
+from ponder.gateway.config import SINGLE, Config, Key
 from ponder.gateway.failures import BadRequest
 from ponder.gateway.models import Models, Served
 from ponder.gateway.wire import Head, Ponder
@@ -33,7 +33,6 @@ from ponder.gateway.wire import Head, Ponder
 __all__ = ["EFFORTS", "PREFIX", "Chosen", "choose"]
 
 PREFIX = "ponder/"
-SINGLE = "single"
 
 EFFORTS: Mapping[str, float] = {"none": 0.0, "minimal": 0.1, "low": 0.25, "medium": 0.5, "high": 0.75, "xhigh": 1.0}
 """``reasoning_effort`` as the one knob."""
@@ -72,7 +71,7 @@ def choose(head: Head, asked: Ponder | None, models: Models, config: Config, key
         or (key.strategy if key else None)
         or config.defaults.models.get(name)
         or (config.defaults.strategy if wants_more else None)
-        or (SINGLE if served.embedded else None)
+        or (SINGLE if served.upstream.embedded else None)
     )
     if spec is None:
         return Chosen(served, None)

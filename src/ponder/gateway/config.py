@@ -10,7 +10,10 @@ from typing import Annotated
 from ponder.core.backend import Price
 from ponder.core.options import Between
 
-__all__ = ["SINGLE", "Caps", "Config", "Defaults", "Key", "Limits", "Upstream", "read_config"]
+__all__ = ["LOCAL", "SINGLE", "Caps", "Config", "Defaults", "Key", "Limits", "Upstream", "read_config"]
+
+LOCAL = "local/"
+"""How the address of an upstream begins that runs in this process."""
 
 SINGLE = "single"
 """As the fallback of an upstream: one pass instead of many."""
@@ -40,6 +43,11 @@ class Upstream:
     price: Price | None = None
     timeout: Seconds = 600.0
     fallback: str | None = None
+
+    @property
+    def embedded(self) -> bool:
+        """True if it runs in this process."""
+        return self.url.startswith(LOCAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ def _check_prices(config: Config, faults: Faults) -> None:
     if not caps and not any(one.usd or one.usd_per_day for one in limits):
         return
     for name, upstream in config.upstreams.items():
-        known = upstream.price is not None or upstream.url.startswith("local/")
+        known = upstream.price is not None or upstream.embedded
         if not known and Address.of(upstream.url).url != VENDOR_URL:
             place = ("upstreams", name)
             faults.add(place, f'upstreams.{name} has no price, and dollars are limited; write price = "0.10/0.40"')

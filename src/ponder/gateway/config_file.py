@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import InvalidOption, UsageError
-from ponder.gateway.config import SINGLE, Caps, Config, Defaults, Key, Limits, Upstream
+from ponder.gateway.config import LOCAL, SINGLE, Caps, Config, Defaults, Key, Limits, Upstream
 from ponder.gateway.config_checks import check_together
 from ponder.gateway.keys import check_name
 from ponder.gateway.tables import Faults, Place
@@ -114,11 +114,11 @@ def _upstream(name: str, given: Any, faults: Faults) -> Upstream:
         faults.add(place, f"no upstream may be called {SINGLE}, which is a fallback of its own")
     if url is None:
         faults.add(place, f'{".".join(place)} has no url; write url = "http://localhost:8000/v1", or "local/NAME"')
-    elif not url.startswith("local/"):
+    elif not url.startswith(LOCAL):
         faults.attempt((*place, "url"), lambda: _address(url))
     if not all(isinstance(model, str) and model for model in models):
         faults.add((*place, "models"), f"{'.'.join(place)}: models={models!r} is not a list of names")
-    upstream = faults.values(Upstream(name=name, url=url or "local/"), table, place)
+    upstream = faults.values(Upstream(name=name, url=url or LOCAL), table, place)
     if upstream.key_env is not None and not os.environ.get(upstream.key_env):
         faults.add((*place, "key_env"), f"{'.'.join(place)}: the environment variable {upstream.key_env} is not set")
     return replace(

@@ -9,7 +9,7 @@ from ponder.core.errors import InvalidOption
 from ponder.core.registry import CONTROLLER, Plan
 from ponder.core.settings import Settings
 
-__all__ = ["CHECK_TOKENS", "Fanout", "fanout"]
+__all__ = ["CHECK_TOKENS", "Fanout", "checks_of", "fanout"]
 
 CHECK_TOKENS = 512
 """The most that one check in writing of p-yes takes."""
@@ -83,14 +83,18 @@ def fanout(plan: Plan, max_tokens: int, verifier: str | None = None) -> Fanout |
     probes = width * depth if bounds.probes else 0
     calls, tokens = width * depth + probes, width * max_tokens + probes * Settings().probe_tokens
     if verifier is not None and plan.needs_verifier:
-        checks = _checks(verifier)
+        checks = checks_of(verifier)
         calls += width * (1 + checks)
         tokens += width * (max(1, checks) + checks * CHECK_TOKENS)
     return Fanout(width=width, alive=alive, depth=depth, calls=calls, tokens=tokens)
 
 
-def _checks(verifier: str) -> int:
-    """How many checks in writing the verifier makes of one branch."""
+def checks_of(verifier: str) -> int:
+    """How many checks in writing the verifier makes of one branch.
+
+    Raises:
+        InvalidOption: it is not one that a request may name.
+    """
     # The other verifiers need a reference, read files, run code, or match a pattern of the client's without end.
     match = _P_YES.fullmatch(verifier)
     if match is None:

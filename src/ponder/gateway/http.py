@@ -20,6 +20,7 @@ __all__ = [
     "read_body",
     "send_failure",
     "send_json",
+    "token_of",
     "until_gone",
     "while_connected",
 ]
@@ -38,6 +39,12 @@ def header(scope: Scope, name: bytes) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+def token_of(scope: Scope) -> str | None:
+    """The API key that the request came with."""
+    scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else header(scope, b"x-api-key")
 
 
 async def read_body(receive: Receive, most: int) -> bytes:

@@ -5,7 +5,6 @@ The rest of a request's time is what Ponder adds.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextvars import ContextVar
 
@@ -55,8 +54,6 @@ class Metered:
         self.calls = 0
         self._breaker = breaker
         self._backend = backend
-        self._preparing = asyncio.Lock()
-        self._prepared = False
         self.name = backend.name
         self.model = backend.model
         self.concurrency = backend.concurrency
@@ -69,11 +66,9 @@ class Metered:
         Raises:
             BackendError: the server cannot be reached, or refuses the key.
         """
-        async with self._preparing:  # what is learned may close connections that are used meanwhile
-            if not self._prepared and isinstance(self._backend, Prepares):
-                await self._backend.prepare()
-                self.capabilities = self._backend.capabilities
-            self._prepared = True
+        if isinstance(self._backend, Prepares):
+            await self._backend.prepare()
+            self.capabilities = self._backend.capabilities
 
     async def generate(self, request: Request, progress: Progress) -> Completion:
         """Carry out one call.

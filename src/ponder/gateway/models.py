@@ -12,15 +12,12 @@ from ponder.backends.openai.address import VENDOR_URL, Address, Wire
 from ponder.core.backend import Backend, Price
 from ponder.core.errors import BackendError
 from ponder.gateway.breaker import Breaker
-from ponder.gateway.config import Config, Upstream
+from ponder.gateway.config import LOCAL, Config, Upstream
 from ponder.gateway.failures import NotFound
 from ponder.gateway.fallback import Route
 from ponder.gateway.metered import Metered
 
-__all__ = ["LOCAL", "Models", "Served"]
-
-LOCAL = "local/"
-"""How the address of an upstream begins that runs in this process."""
+__all__ = ["Models", "Served"]
 
 _BACKENDS_KEPT = 64
 
@@ -32,11 +29,6 @@ class Served:
     upstream: Upstream
     model: str
     known: bool
-
-    @property
-    def embedded(self) -> bool:
-        """True if it runs in this process."""
-        return self.upstream.url.startswith(LOCAL)
 
 
 class Models:
@@ -53,8 +45,8 @@ class Models:
         self._known: dict[str, Served] = {}
         self._open: list[Upstream] = []
         for upstream in config.upstreams.values():
-            embeds = upstream.url.startswith(LOCAL)
-            names = upstream.models or ((upstream.url, upstream.url.removeprefix(LOCAL)) if embeds else ())
+            own = (upstream.url, upstream.url.removeprefix(LOCAL)) if upstream.embedded else ()
+            names = upstream.models or own
             for name in names:
                 self._known.setdefault(name, Served(upstream, name, known=True))
             if not names:
@@ -63,7 +55,7 @@ class Models:
     @property
     def names(self) -> list[str]:
         """The models that the configuration names."""
-        short = {served.upstream.url.removeprefix(LOCAL) for served in self._known.values() if served.embedded}
+        short = {served.upstream.url.removeprefix(LOCAL) for served in self._known.values() if served.upstream.embedded}
         return [name for name in self._known if name not in short]
 
     def find(self, name: str) -> Served:
@@ -86,7 +78,7 @@ class Models:
 
     def backend(self, served: Served, wire: Wire) -> Backend:
         """The backend for a model; those of a remote upstream are opened as they are asked for."""
-        if served.embedded:
+        if served.upstream.embedded:
             return self._embedded[served.upstream.name]
         key = (served.upstream.name, served.model, wire)
         backend = self._remote.get(key)
@@ -117,7 +109,7 @@ class Models:
 
     def price(self, served: Served) -> Price | None:
         """What the model costs, None if nobody knows."""
-        if served.embedded:
+        if served.upstream.embedded:
             return self._embedded[served.upstream.name].price
         if served.upstream.price is not None or Address.of(served.upstream.url).url != VENDOR_URL:
             return served.upstream.price

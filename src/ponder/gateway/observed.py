@@ -6,20 +6,13 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from ponder.gateway.http import Receive, Scope, Send
 from ponder.gateway.record import Record, recording
 
 __all__ = ["ENDPOINTS", "Observed"]
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/runs")
 """What is recorded under its own name; a client may ask for any path."""
-
-QUIET = ("/health", "/ready", "/metrics")
-"""What machines ask for every few seconds."""
 
 
 class Observed:
@@ -31,14 +24,14 @@ class Observed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] in QUIET:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         made = Record(method=_method(scope["method"]), endpoint=_endpoint(scope["path"]))
         began = time.monotonic()
         token = recording.set(made)
 
-        async def sending(message: Message) -> None:
+        async def sending(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 made.status = message["status"]
                 for name, value in message.get("headers", ()):

@@ -10,10 +10,11 @@ from ponder.gateway.admission import Admission, Refused
 from ponder.gateway.config import Config
 from ponder.gateway.fallback import Routes
 from ponder.gateway.health import Health
+from ponder.gateway.http import Receive, Scope, Send, header, token_of
 from ponder.gateway.keys import ANONYMOUS
 from ponder.gateway.logs import log_request
 from ponder.gateway.metrics import Metrics
-from ponder.gateway.observed import Observed, Receive, Scope, Send
+from ponder.gateway.observed import Observed
 from ponder.gateway.record import Record
 from ponder.store.sqlite import Store
 
@@ -60,19 +61,18 @@ class Operated:
         if scope["method"] not in ("GET", "HEAD"):
             return 405, JSON, b'{"error": "only GET"}'
         if path == "/metrics":
-            return await self._page(dict(scope["headers"]))
+            return await self._page(scope)
         status, body = self._health.ready() if path == "/ready" else await self._health.health()
         return status, JSON, json.dumps(body).encode()
 
-    async def _page(self, headers: Mapping[bytes, bytes]) -> tuple[int, str, bytes]:
-        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    async def _page(self, scope: Scope) -> tuple[int, str, bytes]:
         try:
-            key = await self._admission.identify(token.strip() if scheme.lower() == "bearer" else None)
+            key = await self._admission.identify(token_of(scope))
         except Refused as refused:
             return refused.status, JSON, json.dumps({"error": str(refused)}).encode()
         if key.name not in (ANONYMOUS, METRICS_KEY):
             return 403, JSON, json.dumps({"error": f"the metrics are for the key {METRICS_KEY!r}"}).encode()
-        page, kind = self._metrics.page(headers.get(b"accept", b"").decode("latin-1"))
+        page, kind = self._metrics.page(header(scope, b"accept") or "")
         return 200, kind, page
 
     def _report(self, made: Record) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,13 +11,14 @@ from typing import Any
 from ponder.api import Job
 from ponder.core.backend import Capability
 from ponder.core.budget import Budget
+from ponder.core.errors import InvalidOption
 from ponder.core.registry import Plan, parse_spec
 from ponder.core.settings import Settings
 from ponder.gateway.admission import Ask, Permit
-from ponder.gateway.choose import SINGLE
-from ponder.gateway.config import Config, Key
+from ponder.gateway.config import SINGLE, Config, Key
 from ponder.gateway.failures import BadRequest
 from ponder.gateway.fallback import Route
+from ponder.gateway.fanout import checks_of
 from ponder.gateway.http import Scope, header
 from ponder.gateway.models import Models
 from ponder.gateway.record import record
@@ -29,8 +29,6 @@ __all__ = ["Request", "deadline_of", "order_of"]
 
 _FOR_WHOLE_REPLIES = ("tools", "response_format")
 """Options that a method which cuts replies into stretches cannot honour."""
-
-_CHECKS_ITSELF = re.compile(r"p-yes(\(k=\d{1,4}\))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +138,12 @@ def deadline_of(scope: Scope) -> float | None:
 
 
 def _refuse_verifier(asked: Ponder | None) -> None:
-    """The other verifiers need a reference, read files, or run code: nothing that a client may have done."""
-    if asked is not None and asked.verifier is not None and _CHECKS_ITSELF.fullmatch(asked.verifier) is None:
-        raise BadRequest(
-            f"verifier {asked.verifier!r:.80} cannot be used in a request; p-yes can, and p-yes(k=4)", "ponder"
-        )
+    """Raise if it is not one that a request may name, also where the strategy has no use for it."""
+    if asked is not None and asked.verifier is not None:
+        try:
+            checks_of(asked.verifier)
+        except InvalidOption as error:
+            raise BadRequest(str(error), "ponder") from None
 
 
 def _named(key: Key, name: str | None) -> str | None:

@@ -128,8 +128,8 @@ class Running:
                     on_start=self._began,
                 )  # fmt: skip
             except BaseException:
-                if self.live is not None:
-                    permit.settle(self.live.so_far("").bill)
+                if self.bill is not None:
+                    permit.settle(self.bill)
                 elif run is not None:
                     self._store.finish(run, "failed", None)
                 raise

@@ -10,8 +10,8 @@ from ponder.core.answer import Answer
 from ponder.core.registry import Plan
 from ponder.gateway import reply
 from ponder.gateway.caps import Refused
-from ponder.gateway.choose import SINGLE, Chosen
-from ponder.gateway.config import Config, Key
+from ponder.gateway.choose import Chosen
+from ponder.gateway.config import SINGLE, Config, Key
 from ponder.gateway.fallback import Route, Routes
 from ponder.gateway.http import Receive, Scope, Send, send_json, while_connected
 from ponder.gateway.metered import Meter
@@ -99,7 +99,9 @@ class Scaled:
 
         def attempt(route: Route) -> Attempt:
             made = order.attempt(route)
-            return replace(made, job=lambda permit: job) if route == order.route else made
+            return (
+                replace(made, job=lambda permit: replace(job, budget=permit.budget)) if route == order.route else made
+            )
 
         return replace(order, attempt=attempt, resumes=True)
 

@@ -89,7 +89,7 @@ def test_the_fan_out_of_everything_that_is_shipped_is_known() -> None:
 
 
 class Varied(Scripted):
-    """A model that can do everything, answers at random, and counts what it is asked at the same time."""
+    """A model that answers at random, one completion a call, and counts what it is asked at the same time."""
 
     def __init__(self, seed: int, kinds: int) -> None:
         rng = random.Random(seed)
@@ -126,7 +126,7 @@ SPECS = st.one_of(
 
 
 @settings(max_examples=60)
-@given(spec=SPECS, seed=st.integers(0, 99), kinds=st.integers(1, 5), k=st.integers(0, 3))
+@given(spec=SPECS, seed=st.integers(0, 99), kinds=st.integers(1, 5), k=st.integers(0, 1))
 def test_no_run_does_more_than_its_fan_out(spec: str, seed: int, kinds: int, k: int) -> None:
     verifier = f"p-yes(k={k})" if parse_spec(spec).needs_verifier else None
     bound = fanout(parse_spec(spec), 48, verifier)

@@ -173,12 +173,6 @@ def test_what_a_fallback_costs_comes_on_top() -> None:
     assert made.bill == Bill(output_tokens=8, calls=3, usd=None)
 
 
-async def test_probes_and_scrapes_leave_no_lines(log: io.StringIO) -> None:
-    for path in ("/health", "/ready", "/metrics"):
-        await call(Observed(App(Admission(Config()), None, Ask(upstream="local", prompt_bytes=1)), log_request), path)
-    assert lines(log) == []
-
-
 async def test_any_path_and_method_has_one_of_a_few_names(log: io.StringIO) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 404, "headers": []})

@@ -65,6 +65,14 @@ async def test_an_open_gateway_shows_everybody_its_state(app: Operated) -> None:
     assert 'ponder_requests_total{endpoint="other",key="",status="404",strategy="",upstream=""} 1.0' in page
 
 
+async def test_what_machines_ask_for_every_few_seconds_is_not_counted(app: Operated) -> None:
+    for path in ("/health", "/ready", "/metrics", "/nowhere"):
+        await get(app, path)
+    _, page = await get(app, "/metrics")
+    counted = [line.split()[-1] for line in page.splitlines() if line.startswith("ponder_requests_total{")]
+    assert counted == ["1.0"]
+
+
 async def test_with_keys_the_metrics_are_for_one_of_them(app: Operated, store: Store) -> None:
     tokens = {}
     for name in ("alice", "metrics"):
