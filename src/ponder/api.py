@@ -158,7 +158,7 @@ async def execute(
     watch: Watch | None = None,
     on_start: OnStart | None = None,
 ) -> Answer:
-    """Carry out a job, or what is left of it when `run` names a run in `store`.
+    """Carry out a job, or what is left of it when `store` has a run `run`; a new one gets that name.
 
     `on_start` receives the run before it begins, to show or stop it, and the name it has in `store`; `watch` is told
     of streamed text.
@@ -176,10 +176,9 @@ async def execute(
     with ExitStack() as stack:
         earlier = Recorded()
         if store is not None:
-            resumed = run is not None
-            run = run or store.begin(job.as_dict())
+            named, run = run is not None, run or store.begin(job.as_dict())
             stack.enter_context(store.claim(run))
-            earlier = Recorded(store.begin_again(run)) if resumed else earlier
+            earlier = _earlier(store, run, job) if named else earlier
         journal = store.journal(run) if store is not None and run is not None else None
         live = Live(
             plan, problem, backend, answers=_answers(job.settings), settings=job.settings, seed=job.seed,
@@ -204,6 +203,14 @@ async def execute(
             except StoreError as error:
                 answer = replace(answer, notes=(*answer.notes, str(error)))
         return answer
+
+
+def _earlier(store: Store, run: str, job: Job) -> Recorded:
+    """What earlier lives of the run have done."""
+    if store.find(run) is None:
+        store.begin(job.as_dict(), run)
+        return Recorded()
+    return Recorded(store.begin_again(run))
 
 
 def _status(live: Live) -> str:

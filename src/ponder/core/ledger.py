@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -88,6 +89,19 @@ class Bill:
         """All generated tokens: the money axis."""
         return self.output_tokens + self.probe_tokens + self.verifier_tokens
 
+    def __add__(self, other: Bill) -> Bill:
+        """Two runs one after the other."""
+        return self._combined(other, operator.add)
+
+    def __sub__(self, earlier: Bill) -> Bill:
+        """What came on top of an earlier bill of the same run."""
+        return self._combined(earlier, operator.sub)
+
+    def _combined(self, other: Bill, combine: Callable[[Any, Any], Any]) -> Bill:
+        counts = {name: combine(getattr(self, name), getattr(other, name)) for name in _COUNTS}
+        usd = None if self.usd is None or other.usd is None else combine(self.usd, other.usd)
+        return Bill(**counts, usd=usd, price=self.price)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `price` becomes a mapping, an unknown price the word ``"unknown"``."""
         data = asdict(self)
@@ -101,6 +115,9 @@ class Bill:
         values["usd"] = None if values.get("usd") == "unknown" else values.get("usd")
         values["price"] = Price(**values["price"]) if values.get("price") else None
         return cls(**values)
+
+
+_COUNTS = tuple(field.name for field in fields(Bill) if field.name not in ("usd", "price"))
 
 
 class Ledger:

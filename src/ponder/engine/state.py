@@ -16,7 +16,7 @@ from ponder.core.ledger import Bill, Charge, Ledger
 from ponder.core.voting import vote
 from ponder.engine.journal import Recorded
 
-__all__ = ["Lane", "State", "grow", "lane_rng"]
+__all__ = ["Lane", "State", "cost_of", "grow", "lane_rng"]
 
 UNUSED = ("pruned", "failed", "budget")
 """Endings of branches whose text no answer uses."""
@@ -204,6 +204,13 @@ class State:
     def _used(self, identity: str) -> bool:
         """True if an answer may still use the branch, or one that was forked from it."""
         return self.branches[identity].ending not in UNUSED or any(map(self._used, self._children.get(identity, ())))
+
+
+def cost_of(recorded: Recorded, price: Price | None) -> Bill:
+    """What a run has cost whose process died; how its calls followed one another is only known when it goes on."""
+    state = State(Budget(), price, 0)
+    state.take_up(recorded)
+    return replace(state.bill, seconds=round(recorded.clock, 3))
 
 
 def grow(branch: Branch, choice: Choice, limit: int) -> Branch:

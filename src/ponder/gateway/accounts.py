@@ -102,8 +102,10 @@ class Accounts(Protocol):
         """Count one request against a rate; 0, or if there is none left the seconds until there is."""
         ...
 
-    async def reserve(self, holders: Sequence[tuple[str, Limits]], want: Want, now: float) -> Grant | Shortage:
-        """Set an amount aside in several accounts at once, or in none of them."""
+    async def reserve(
+        self, holders: Sequence[tuple[str, Limits]], want: Want, now: float, ticket: str | None = None
+    ) -> Grant | Shortage:
+        """Set an amount aside in several accounts at once, or in none of them, under the name `ticket` or a new one."""
         ...
 
     async def settle(self, ticket: str, tokens: int, usd: float) -> None:

@@ -67,8 +67,7 @@ Sums = tuple[int, int, int, int]
 class SqliteAccounts:
     """`ponder.gateway.accounts.Accounts` in a run store.
 
-    A reservation whose process died stays: what it may have cost, nobody else knows. Whoever takes the run up again
-    settles it.
+    A reservation whose process died stays until somebody settles it.
 
     Raises:
         StoreError: the file was written by a newer version, or cannot be written.
@@ -128,9 +127,11 @@ class SqliteAccounts:
             db.execute("REPLACE INTO gateway_rates VALUES (?, ?, ?)", (account, left, now))
             return wait
 
-    async def reserve(self, holders: Sequence[tuple[str, Limits]], want: Want, now: float) -> Grant | Shortage:
+    async def reserve(
+        self, holders: Sequence[tuple[str, Limits]], want: Want, now: float, ticket: str | None = None
+    ) -> Grant | Shortage:
         """See `Accounts`."""
-        day, ticket = int(now // DAY), secrets.token_hex(16)
+        day, ticket = int(now // DAY), ticket or secrets.token_hex(16)
         tokens, nano = want.tokens, _nano(want.usd)
         with self._store.transaction() as db:
             for account, limits in holders:

@@ -38,15 +38,13 @@ class Permit:
     """Leave to carry out one request.
 
     `budget` is what the run is started with: what the client allows, or less; a request that passes through keeps at
-    least its `seconds`. `max_tokens` is the limit of one reply, None when none need be imposed. `ticket` names what is
-    reserved for it; whoever takes the run up after a crash settles that with `Admission.settle`.
+    least its `seconds`. `max_tokens` is the limit of one reply, None when none need be imposed.
     """
 
     key: Key
     caps: Caps
     budget: Budget
     max_tokens: int | None
-    ticket: str | None = None
     bill: Bill | None = None
 
     def settle(self, bill: Bill) -> None:
@@ -138,7 +136,7 @@ class Admission:
                             await self.settle(grant.ticket, bill)
 
     async def settle(self, ticket: str, bill: Bill) -> None:
-        """Book what a request has cost; a ticket that is settled already is left alone."""
+        """Book what a request has cost, a run by its id; what is settled already is left alone."""
         if self._accounts is None:
             return
         try:
@@ -169,7 +167,7 @@ class Admission:
         if ask.price is None and any(limits.usd or limits.usd_per_day for _, limits in holders):
             raise Refused(400, "price_unknown", "a limit in dollars holds, and the price of this model is not known")
         want = Want(asked.tokens, asked.least_tokens, asked.usd, asked.least_usd)
-        made = await self._accounts.reserve(holders, want, time.time())
+        made = await self._accounts.reserve(holders, want, time.time(), ask.run)
         if isinstance(made, Shortage):
             raise _spent(made)
         return made
@@ -201,7 +199,6 @@ def _permit(key: Key, ask: Ask, asked: Demand, grant: Grant | None, total: Limit
         caps=key.caps,
         budget=budget,
         max_tokens=None if asked.flexible and reply == asked.reply else reply,
-        ticket=None if grant is None else grant.ticket,
     )
 
 

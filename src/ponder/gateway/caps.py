@@ -40,7 +40,8 @@ class Ask:
     many choices it wants, each made in that way. `max_tokens` is the limit of one reply, None if the client sets none.
     `budget` is what the client allows, its deadline as `seconds` included. `prompt_bytes` is the size of what the
     client sent; `prompt_tokens` the most that the model may read of it in one call, None where no part of it is more
-    than its bytes. `price` is that of the upstream's model, None when nobody knows it.
+    than its bytes. `price` is that of the upstream's model, None when nobody knows it. `run` is the id of the run that
+    it begins: what is reserved for it is kept under that name.
     """
 
     upstream: str
@@ -52,6 +53,7 @@ class Ask:
     max_tokens: int | None = None
     budget: Budget = field(default_factory=Budget)
     price: Price | None = None
+    run: str | None = None
 
     @property
     def read(self) -> int:

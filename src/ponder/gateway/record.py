@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 from ponder.core.ledger import Bill
 
@@ -35,13 +35,7 @@ class Record:
 
     def book(self, bill: Bill) -> None:
         """Add what an attempt has cost: the first upstream's, and its fallback's."""
-        if self.bill is None:
-            self.bill = bill
-            return
-        names = [field.name for field in fields(Bill) if isinstance(getattr(bill, field.name), int)]
-        sums = {name: getattr(self.bill, name) + getattr(bill, name) for name in names}
-        usd = None if self.bill.usd is None or bill.usd is None else self.bill.usd + bill.usd
-        self.bill = replace(bill, **{**sums, "usd": usd})
+        self.bill = bill if self.bill is None else self.bill + bill
 
 
 recording: ContextVar[Record | None] = ContextVar("recording", default=None)

@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS actions (
     at REAL NOT NULL                 -- the run's clock, in seconds
 );
 CREATE INDEX IF NOT EXISTS actions_of_run ON actions (run);
+CREATE INDEX IF NOT EXISTS runs_running ON runs (id) WHERE status = 'running';
 PRAGMA user_version = {VERSION};
 """
 
@@ -154,6 +155,15 @@ class Store:
         if len(rows) > 1:
             raise InvalidOption(f"several runs begin with {name!r}; give more of the id")
         return rows[0]
+
+    def find(self, run: str) -> RunRow | None:
+        """The run of exactly this id, None if there is none."""
+        rows = self._select("WHERE id = ?", (run,))
+        return rows[0] if rows else None
+
+    def running(self) -> list[RunRow]:
+        """The runs that have not ended; a process that works on one holds its `claim`."""
+        return self._select("WHERE status = 'running'", ())
 
     def runs(self, limit: int = 50) -> list[RunRow]:
         """The newest runs first."""
