@@ -157,9 +157,11 @@ async def execute(
     run: str | None = None,
     watch: Watch | None = None,
     on_start: OnStart | None = None,
+    claimed: bool = False,
 ) -> Answer:
     """Carry out a job, or what is left of it when `store` has a run `run`; a new one gets that name.
 
+    With `claimed` the caller holds the claim of `run`.
     `on_start` receives the run before it begins, to show or stop it, and the name it has in `store`; `watch` is told
     of streamed text.
     """
@@ -177,7 +179,8 @@ async def execute(
         earlier = Recorded()
         if store is not None:
             named, run = run is not None, run or store.begin(job.as_dict())
-            stack.enter_context(store.claim(run))
+            if not claimed:
+                stack.enter_context(store.claim(run))
             earlier = _earlier(store, run, job) if named else earlier
         journal = store.journal(run) if store is not None and run is not None else None
         live = Live(

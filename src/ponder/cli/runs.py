@@ -71,14 +71,14 @@ def _summary(store: Store, row: RunRow) -> dict[str, Any]:
 
 def _status(store: Store, row: RunRow) -> str:
     """The status; a run whose process is gone does not run any more."""
-    from ponder.core.errors import StoreError
+    from ponder.core.errors import RunBusy
 
     if row.status != "running":
         return row.status
     try:
         with store.claim(row.id):
             return "interrupted"
-    except StoreError:
+    except RunBusy:
         return "running"
 
 

@@ -20,6 +20,7 @@
     │   └── StrategyStuck          it computes without end, or acts without end
     ├── VerifierError              a verifier does not work, or gives no score
     ├── StoreError                 the run store cannot be read or written
+    │   └── RunBusy                another process works on the run
     └── TraceError                 a recorded trace cannot be read, or contradicts itself
 
 ``exit_code`` is what the shell command ends with: 2 for something to correct first, 1 for a run that failed.
@@ -48,6 +49,7 @@ __all__ = [
     "PonderWarning",
     "RateLimited",
     "Rejected",
+    "RunBusy",
     "StoreError",
     "StrategyError",
     "StrategyStuck",
@@ -191,6 +193,13 @@ class StoreError(PonderError):
     """The run store cannot be read or written."""
 
     exit_code = 2
+
+
+class RunBusy(StoreError):
+    """Another process works on the run."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"run {run} is being worked on by another process; wait for it to end")
 
 
 class TraceError(PonderError):

@@ -34,12 +34,19 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """A reservation: as much as there is of `tokens` and `usd`, and not less than `least_tokens` and `least_usd`."""
+    """A reservation: as much as there is of `tokens` and `usd`, and not less than `least_tokens` and `least_usd`.
+
+    `run` is the id of the run that it is for, None for a request that passes through; earlier lives of that run were
+    booked with `booked_tokens` and `booked_usd`.
+    """
 
     tokens: int
     least_tokens: int
     usd: float
     least_usd: float
+    run: str | None = None
+    booked_tokens: int = 0
+    booked_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +109,20 @@ class Accounts(Protocol):
         """Count one request against a rate; 0, or if there is none left the seconds until there is."""
         ...
 
-    async def reserve(
-        self, holders: Sequence[tuple[str, Limits]], want: Want, now: float, ticket: str | None = None
-    ) -> Grant | Shortage:
-        """Set an amount aside in several accounts at once, or in none of them, under the name `ticket` or a new one."""
+    async def reserve(self, holders: Sequence[tuple[str, Limits]], want: Want, now: float) -> Grant | Shortage:
+        """Set an amount aside in several accounts at once, or in none of them."""
         ...
 
     async def settle(self, ticket: str, tokens: int, usd: float) -> None:
         """Give a reservation back and book what was really spent. A ticket counts once."""
+        ...
+
+    async def held_runs(self) -> list[str]:
+        """The ids of the runs for which something is reserved: under way, or left by a process that died."""
+        ...
+
+    async def settle_run(self, run: str, tokens: int, usd: float) -> None:
+        """Settle what is reserved for a run that nobody works on; it has cost `tokens` and `usd` in all its lives."""
         ...
 
     async def spent(self, account: str, now: float) -> Spent:

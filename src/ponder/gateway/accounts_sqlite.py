@@ -44,9 +44,13 @@ CREATE TABLE IF NOT EXISTS gateway_held (
     day INTEGER NOT NULL,
     tokens INTEGER NOT NULL,
     nano INTEGER NOT NULL,
+    run TEXT,                        -- null for a request that passes through
+    booked_tokens INTEGER NOT NULL,  -- of earlier lives of that run
+    booked_nano INTEGER NOT NULL,
     PRIMARY KEY (account, ticket)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS gateway_held_ticket ON gateway_held (ticket);
+CREATE INDEX IF NOT EXISTS gateway_held_run ON gateway_held (run);
 CREATE TABLE IF NOT EXISTS gateway_rates (
     account TEXT PRIMARY KEY,
     level REAL NOT NULL,             -- requests that may come now
@@ -58,6 +62,11 @@ USED = """
 SELECT coalesce(sum(tokens) FILTER (WHERE day = :day), 0), coalesce(sum(nano) FILTER (WHERE day = :day), 0),
        coalesce(sum(tokens), 0), coalesce(sum(nano), 0)
 FROM {table} WHERE account = :account
+"""
+
+BOOK = """
+INSERT INTO gateway_spent VALUES (?, ?, ?, ?) ON CONFLICT (account, day)
+DO UPDATE SET tokens = tokens + excluded.tokens, nano = nano + excluded.nano
 """
 
 Sums = tuple[int, int, int, int]
@@ -127,11 +136,9 @@ class SqliteAccounts:
             db.execute("REPLACE INTO gateway_rates VALUES (?, ?, ?)", (account, left, now))
             return wait
 
-    async def reserve(
-        self, holders: Sequence[tuple[str, Limits]], want: Want, now: float, ticket: str | None = None
-    ) -> Grant | Shortage:
+    async def reserve(self, holders: Sequence[tuple[str, Limits]], want: Want, now: float) -> Grant | Shortage:
         """See `Accounts`."""
-        day, ticket = int(now // DAY), ticket or secrets.token_hex(16)
+        day, ticket = int(now // DAY), secrets.token_hex(16)
         tokens, nano = want.tokens, _nano(want.usd)
         with self._store.transaction() as db:
             for account, limits in holders:
@@ -143,8 +150,11 @@ class SqliteAccounts:
                         return Shortage(account, limit, tomorrow, least <= unspent)
                     tokens, nano = (tokens, min(nano, left)) if money else (min(tokens, left), nano)
             db.executemany(
-                "INSERT INTO gateway_held VALUES (?, ?, ?, ?, ?)",
-                [(ticket, account, day, tokens, nano) for account, _ in holders],
+                "INSERT INTO gateway_held VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (ticket, account, day, tokens, nano, want.run, want.booked_tokens, _nano(want.booked_usd))
+                    for account, _ in holders
+                ],
             )
         return Grant(ticket, tokens, nano / NANO)
 
@@ -152,10 +162,21 @@ class SqliteAccounts:
         """See `Accounts`."""
         with self._store.transaction() as db:
             held = db.execute("DELETE FROM gateway_held WHERE ticket = ? RETURNING account, day", (ticket,)).fetchall()
+            db.executemany(BOOK, [(account, day, tokens, _nano(usd)) for account, day in held])
+
+    async def held_runs(self) -> list[str]:
+        """See `Accounts`."""
+        with self._store.reading() as db:
+            return [run for (run,) in db.execute("SELECT DISTINCT run FROM gateway_held WHERE run IS NOT NULL")]
+
+    async def settle_run(self, run: str, tokens: int, usd: float) -> None:
+        """See `Accounts`."""
+        with self._store.transaction() as db:
+            held = db.execute(
+                "DELETE FROM gateway_held WHERE run = ? RETURNING account, day, booked_tokens, booked_nano", (run,)
+            ).fetchall()
             db.executemany(
-                "INSERT INTO gateway_spent VALUES (?, ?, ?, ?) ON CONFLICT (account, day) "
-                "DO UPDATE SET tokens = tokens + excluded.tokens, nano = nano + excluded.nano",
-                [(account, day, tokens, _nano(usd)) for account, day in held],
+                BOOK, [(account, day, tokens - before, _nano(usd) - nano) for account, day, before, nano in held]
             )
 
     async def spent(self, account: str, now: float) -> Spent:

@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import anyio
@@ -100,8 +100,13 @@ class Admission:
         return self._keyless
 
     @asynccontextmanager
-    async def admit(self, who: Key | str | None, ask: Ask) -> AsyncIterator[Permit]:
+    async def admit(
+        self, who: Key | str | None, ask: Ask, claim: AbstractContextManager[None] | None = None
+    ) -> AsyncIterator[Permit]:
         """Let a request in for the time of the context; `who` is the secret that it came with, or its `identify`.
+
+        `claim` is entered before anything is reserved, and left when that is settled: what is reserved for a run that
+        nobody claims was left by a process that died.
 
         When the context ends, the permit's bill is booked. Without one it is that of the error that ended the context,
         or else all that was reserved: nobody knows better.
@@ -119,30 +124,40 @@ class Admission:
             asked = demand(ask, key.caps, self._config.defaults.max_tokens if ask.strategy else upstream.max_tokens)
             made.strategy = read_spec("strategy", ask.strategy).name if ask.strategy else ""
             async with self.queue.slots(key.name, min(asked.alive, upstream.concurrency)):
-                made.queued = time.monotonic() - began
-                grant = await self._reserve(key, ask, asked)
-                permit = _permit(key, ask, asked, grant, self._config.total)
-                try:
-                    yield permit
-                except PonderError as error:
-                    permit.bill = permit.bill or error.bill or Bill()
-                    raise
-                finally:
-                    if permit.bill is not None:
-                        made.book(permit.bill)
-                    if grant is not None:
-                        with anyio.CancelScope(shield=True):
-                            bill = permit.bill or Bill(output_tokens=grant.tokens, usd=grant.usd)
-                            await self.settle(grant.ticket, bill)
+                with claim or nullcontext():
+                    made.queued = time.monotonic() - began
+                    grant = await self._reserve(key, ask, asked)
+                    permit = _permit(key, ask, asked, grant, self._config.total)
+                    try:
+                        yield permit
+                    except PonderError as error:
+                        permit.bill = permit.bill or error.bill or Bill()
+                        raise
+                    finally:
+                        if permit.bill is not None:
+                            made.book(permit.bill)
+                        if grant is not None:
+                            with anyio.CancelScope(shield=True):
+                                bill = permit.bill or Bill(output_tokens=grant.tokens, usd=grant.usd)
+                                await self.settle(grant.ticket, bill)
 
     async def settle(self, ticket: str, bill: Bill) -> None:
-        """Book what a request has cost, a run by its id; what is settled already is left alone."""
+        """Book what a request has cost; a ticket that is settled already is left alone."""
         if self._accounts is None:
             return
         try:
             await self._accounts.settle(ticket, bill.total_tokens, bill.usd or 0.0)
         except StoreError as error:  # the answer is there; what was reserved for it stays reserved
             _log.error("cannot book a request: %s", error)
+
+    async def held_runs(self) -> list[str]:
+        """The ids of the runs for which something is reserved."""
+        return [] if self._accounts is None else await self._accounts.held_runs()
+
+    async def settle_run(self, run: str, bill: Bill) -> None:
+        """Book what a run has cost that nobody works on; `bill` is that of all its lives."""
+        if self._accounts is not None:
+            await self._accounts.settle_run(run, bill.total_tokens, bill.usd or 0.0)
 
     def close(self) -> None:
         """Let nobody in any more; requests that wait for their turn are refused."""
@@ -166,8 +181,12 @@ class Admission:
             return None
         if ask.price is None and any(limits.usd or limits.usd_per_day for _, limits in holders):
             raise Refused(400, "price_unknown", "a limit in dollars holds, and the price of this model is not known")
-        want = Want(asked.tokens, asked.least_tokens, asked.usd, asked.least_usd)
-        made = await self._accounts.reserve(holders, want, time.time(), ask.run)
+        booked = ask.booked or Bill()
+        want = Want(
+            asked.tokens, asked.least_tokens, asked.usd, asked.least_usd, run=ask.run,
+            booked_tokens=booked.total_tokens, booked_usd=booked.usd or 0.0,
+        )  # fmt: skip
+        made = await self._accounts.reserve(holders, want, time.time())
         if isinstance(made, Shortage):
             raise _spent(made)
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -33,6 +34,7 @@ from ponder.gateway.operated import Operated
 from ponder.gateway.orders import deadline_of
 from ponder.gateway.passthrough import Passing, Passthrough, Relayed
 from ponder.gateway.record import record
+from ponder.gateway.recovery import Recovery
 from ponder.gateway.running import Runs
 from ponder.gateway.runs import describe_run
 from ponder.gateway.scaled import Scaled
@@ -55,7 +57,8 @@ class Gateway:
         self.routes = Routes(config)
         self.models = Models(config, embedded, self.routes.breakers)
         self.runs = Runs(self.admission, self.routes, store)
-        self.scaled = Scaled(config, self.models, self.routes, store, self.runs)
+        self.recovery = Recovery(store, self.admission)
+        self.scaled = Scaled(config, self.models, self.routes, store, self.runs, self.recovery)
         self.embedded = embedded
         self.passthrough = Passthrough()
         self.longest = max(caps.prompt_bytes for caps in (config.caps, *(key.caps for key in config.keys.values())))
@@ -64,9 +67,11 @@ class Gateway:
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         """Open what belongs to the event loop; at the end stop what is under way, and close it."""
         self.passthrough.open()
+        recovering = asyncio.create_task(self.recovery.watch())
         try:
             yield
         finally:
+            recovering.cancel()
             self.admission.close()
             await self.runs.stop()
             await self.passthrough.aclose()

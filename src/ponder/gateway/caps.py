@@ -9,6 +9,7 @@ import ponder.api  # noqa: F401 - registers what a request can name
 from ponder.core.backend import Price
 from ponder.core.budget import Budget
 from ponder.core.errors import PonderError, UsageError
+from ponder.core.ledger import Bill
 from ponder.core.registry import parse_spec
 from ponder.engine.calls import ATTEMPTS
 from ponder.gateway.config import Caps
@@ -41,7 +42,7 @@ class Ask:
     `budget` is what the client allows, its deadline as `seconds` included. `prompt_bytes` is the size of what the
     client sent; `prompt_tokens` the most that the model may read of it in one call, None where no part of it is more
     than its bytes. `price` is that of the upstream's model, None when nobody knows it. `run` is the id of the run that
-    it begins: what is reserved for it is kept under that name.
+    it begins or goes on with, and `booked` what earlier lives of that were booked with.
     """
 
     upstream: str
@@ -54,6 +55,7 @@ class Ask:
     budget: Budget = field(default_factory=Budget)
     price: Price | None = None
     run: str | None = None
+    booked: Bill | None = None
 
     @property
     def read(self) -> int:

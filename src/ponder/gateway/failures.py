@@ -12,6 +12,7 @@ from ponder.core.errors import (
     PonderError,
     RateLimited,
     Rejected,
+    RunBusy,
     StoreError,
     UnknownName,
     UsageError,
@@ -71,8 +72,11 @@ def failure_of(error: BaseException) -> Failure:
             return Failure(400, text, "bad_request")
         case BackendError():
             return _of_upstream(error, text)
-        case StoreError():
-            return Failure(503, text, "store_error")
+        case RunBusy():
+            return Failure(409, text, "run_busy", headers=_wait(1))
+        case StoreError():  # it names places on this machine
+            _log.error("%s", text)
+            return Failure(503, "the gateway's store fails; the server's log says more", "store_error")
         case PonderError():
             return Failure(500, text, "run_failed")
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -41,8 +42,8 @@ class Attempt:
 class Order:
     """A request to be carried out along `route`, or along the one that takes its place; `attempt` says how.
 
-    `run` is the id that the run shall have, None for any. With `resumes` the store has a part of it already. `asked`
-    is a digest of the request.
+    `run` is the id that the run shall have, None for any. `booked` is what earlier lives of that run have been booked
+    with, None if it has none. `asked` is a digest of the request.
     """
 
     key: Key
@@ -50,7 +51,7 @@ class Order:
     attempt: Callable[[Route], Attempt]
     asked: str
     run: str | None = None
-    resumes: bool = False
+    booked: Bill | None = None
 
 
 class Running:
@@ -86,9 +87,15 @@ class Running:
         return self.plan.spec if self.plan else ""
 
     @property
-    def bill(self) -> Bill | None:
-        """What it has cost so far, None if it never began."""
-        return self.live.so_far("").bill if self.live else None
+    def _spent(self) -> Bill | None:
+        """What this life of it has cost so far, None if it never began."""
+        return self.live.so_far("").bill - self._booked if self.live else None
+
+    @property
+    def _booked(self) -> Bill:
+        """What its earlier lives were booked with."""
+        earlier = self.order.booked if self.run == self.order.run else None
+        return earlier or Bill(usd=0.0)
 
     def join(self) -> None:
         """One more waits for it."""
@@ -108,45 +115,47 @@ class Running:
 
     async def _work(self) -> Answer:
         metering.set(self.meter)
-        run = self.order.run
+        run = self.order.run or _new_id()
         while True:
             try:
                 return await self._carry_out(self.order.attempt(self.route), run)
             except BackendError as error:
                 self.route = self._routes.instead(self.route, error)
-                run = None  # the store keeps the run that has failed
+                run = _new_id()  # the store keeps the run that has failed
 
-    async def _carry_out(self, attempt: Attempt, run: str | None) -> Answer:
-        self.plan = attempt.plan
-        async with self._admission.admit(self.order.key, attempt.ask) as permit:
+    async def _carry_out(self, attempt: Attempt, run: str) -> Answer:
+        self.plan, self.live = attempt.plan, None
+        self.run = run
+        ask = replace(attempt.ask, run=run, booked=self._booked)
+        async with self._admission.admit(self.order.key, ask, self._store.claim(run)) as permit:
             job = self._in_time(attempt.job(permit))
-            if run is not None and not self.order.resumes:
-                self._store.begin(job.as_dict(), run)
             try:
                 answer = await execute(
                     job, attempt.backend, plan=attempt.plan, store=self._store, run=run, watch=self._watch,
-                    on_start=self._began,
+                    on_start=self._began, claimed=True,
                 )  # fmt: skip
-            except BaseException:
-                if self.bill is not None:
-                    permit.settle(self.bill)
-                elif run is not None:
-                    self._store.finish(run, "failed", None)
-                raise
-            permit.settle(answer.bill)
+            finally:
+                spent = self._spent
+                if spent is not None:
+                    permit.settle(spent)
             return answer
 
     def _in_time(self, job: Job) -> Job:
-        """The job with what is left of its deadline: time in the queue counts, too."""
+        """The job with what is left of its deadline: time in the queue counts, but none before this request."""
         seconds = job.budget.seconds
         if seconds is None:
             return job
         left = seconds - (time.monotonic() - self._born)
-        return replace(job, budget=replace(job.budget, seconds=max(left - MARGIN, left / 2, 1e-3)))
+        own = max(left - MARGIN, left / 2, 1e-3)
+        return replace(job, budget=replace(job.budget, seconds=self._booked.seconds + own))
 
     def _began(self, live: Live, run: str | None) -> None:
         self.live, self.run = live, run
         self.started.set()
+
+
+def _new_id() -> str:
+    return secrets.token_hex(12)
 
 
 class Finished:
@@ -155,7 +164,6 @@ class Finished:
     def __init__(self, answer: Answer, plan: Plan, route: Route, meter: Meter) -> None:
         self.strategy = plan.spec
         self.route = route
-        self.bill: Bill | None = None  # it was booked then
         self.task: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.task.set_result(answer)
         self.started = asyncio.Event()

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from ponder.api import Job
 from ponder.core.answer import Answer
+from ponder.core.errors import RunBusy
 from ponder.core.registry import Plan
+from ponder.engine.calls import Watch
 from ponder.gateway import reply
 from ponder.gateway.caps import Refused
 from ponder.gateway.choose import Chosen
@@ -19,11 +21,11 @@ from ponder.gateway.models import Models
 from ponder.gateway.orders import Request, order_of
 from ponder.gateway.progress import Progress
 from ponder.gateway.record import record
+from ponder.gateway.recovery import Recovery, booked
 from ponder.gateway.running import Attempt, Finished, Order, Running, Runs
-from ponder.gateway.runs import find_run
 from ponder.gateway.stream import Streamed
 from ponder.gateway.wire import ChatRequest, TextRequest, read
-from ponder.store.sqlite import Store
+from ponder.store.sqlite import RunRow, Store
 
 __all__ = ["Scaled"]
 
@@ -31,12 +33,15 @@ __all__ = ["Scaled"]
 class Scaled:
     """Answers requests by runs, which are journalled in the store."""
 
-    def __init__(self, config: Config, models: Models, routes: Routes, store: Store, runs: Runs) -> None:
+    def __init__(
+        self, config: Config, models: Models, routes: Routes, store: Store, runs: Runs, recovery: Recovery
+    ) -> None:
         self._config = config
         self._models = models
         self._routes = routes
         self._store = store
         self._runs = runs
+        self._recovery = recovery
 
     async def answer(
         self, chosen: Chosen, plan: Plan, body: bytes, kind: type[ChatRequest] | type[TextRequest],
@@ -48,6 +53,7 @@ class Scaled:
             BadRequest: a field cannot be honoured.
             UsageError: the strategy cannot be carried out.
             Refused: it is not let in.
+            RunBusy: another gateway carries it out already.
             BackendError: the model failed, and so did what was to take its place.
             ConnectionResetError: the client went away; the run was cancelled.
         """
@@ -55,9 +61,7 @@ class Scaled:
         route = self._routes.first(chosen.served.upstream.name, chosen.served.model)
         order = order_of(request, plan, route, key, self._models, self._config)
         progress = Progress() if request.fields.stream else None
-        running = await self._earlier(order, plan, meter)
-        if running is None:
-            running = self._runs.start(self._resumed(order), progress.watch if progress else None, meter)
+        running = await self._begun(order, plan, progress.watch if progress else None, meter)
         running.join()
         try:
             if progress is not None:
@@ -70,40 +74,45 @@ class Scaled:
                 await send_json(send, 200, said, reply.headers_of(summary))
         finally:
             await running.leave()
-            record().run, record().bill = running.run, running.bill
+            record().run = running.run
         await self._models.trim()
 
-    async def _earlier(self, order: Order, plan: Plan, meter: Meter) -> Running | Finished | None:
-        """The run that an earlier request with the same ``Idempotency-Key`` has begun, or its answer.
+    async def _begun(self, order: Order, plan: Plan, watch: Watch | None, meter: Meter) -> Running | Finished:
+        """A new run; or the one that an earlier request with the same ``Idempotency-Key`` began, or its answer.
 
         Raises:
             Refused: that request was another one.
+            RunBusy: another gateway carries it out.
         """
-        if order.run is None:
-            return None
-        running = await self._runs.named(order.run)
-        row = None if running else find_run(self._store, order.run)
-        asked = running.order.asked if running else row.job["asked"] if row else order.asked
-        if asked != order.asked:
-            raise Refused(422, "idempotency_mismatch", "this Idempotency-Key was used for another request")
-        if row is not None and row.status == "done" and row.answer is not None:
-            return Finished(Answer.from_dict(row.answer), plan, order.route, meter)
-        return running
+        while order.run is not None:
+            running = await self._runs.named(order.run)
+            row = None if running else self._store.find(order.run)
+            asked = running.order.asked if running else row.job["asked"] if row else order.asked
+            if asked != order.asked:
+                raise Refused(422, "idempotency_mismatch", "this Idempotency-Key was used for another request")
+            if running is not None:
+                return running
+            if row is None:
+                break
+            if row.status == "done" and row.answer is not None:
+                return Finished(Answer.from_dict(row.answer), plan, order.route, meter)
+            if row.status != "running":
+                order = _resumed(order, row)
+                break
+            if not await self._recovery.settle(row.id):
+                raise RunBusy(row.id)
+        return self._runs.start(order, watch, meter)
 
-    def _resumed(self, order: Order) -> Order:
-        """The order, to go on where an earlier life of its run was cut off, if it had one."""
-        row = find_run(self._store, order.run) if order.run else None
-        if row is None:
-            return order
-        job = Job.from_dict(row.job)
 
-        def attempt(route: Route) -> Attempt:
-            made = order.attempt(route)
-            return (
-                replace(made, job=lambda permit: replace(job, budget=permit.budget)) if route == order.route else made
-            )
+def _resumed(order: Order, row: RunRow) -> Order:
+    """The order, to go on where an earlier life of its run was cut off."""
+    job = Job.from_dict(row.job)
 
-        return replace(order, attempt=attempt, resumes=True)
+    def attempt(route: Route) -> Attempt:
+        made = order.attempt(route)
+        return replace(made, job=lambda permit: replace(job, budget=permit.budget)) if route == order.route else made
+
+    return replace(order, attempt=attempt, booked=booked(row))
 
 
 async def _result(running: Running | Finished) -> Answer:
