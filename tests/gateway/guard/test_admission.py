@@ -204,7 +204,7 @@ async def test_what_nobody_knows_the_cost_of_is_booked_in_full(accounts: SqliteA
     assert admission.queue.free == admission.queue.capacity
 
 
-async def test_what_was_reserved_for_a_run_can_be_settled_by_its_id_after_a_crash(
+async def test_what_was_reserved_for_a_run_can_be_settled_after_a_crash(
     accounts: SqliteAccounts, tmp_path: Path
 ) -> None:
     admission, alice = Admission(Config(), accounts), await enter(accounts, "alice")
@@ -212,7 +212,7 @@ async def test_what_was_reserved_for_a_run_can_be_settled_by_its_id_after_a_cras
     await crashed.__aenter__()
     assert (await accounts.spent("alice", NOW)).tokens == 60
     store = Store(tmp_path / "runs.db")
-    await Admission(Config(), SqliteAccounts(store)).settle("r1", Bill(output_tokens=11))
+    await Admission(Config(), SqliteAccounts(store)).settle_run("r1", Bill(output_tokens=11))
     store.close()
     assert (await accounts.spent("alice", NOW)).tokens == 11
     await crashed.__aexit__(None, None, None)
