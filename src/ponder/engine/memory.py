@@ -28,7 +28,7 @@ class Memory:
         self.clock = clock
         self._journal = journal
         self._state = state
-        self._commits = False
+        self._pending = False
 
     @property
     def writes(self) -> bool:
@@ -62,17 +62,17 @@ class Memory:
 
     def commit(self) -> None:
         """Return when everything written so far would survive the end of the process."""
-        if self._commits and self._journal is not None:
+        if self._pending and self._journal is not None:
             self._journal.flush()
 
     def _commit_soon(self) -> None:
-        if not self._commits:
-            self._commits = True
+        if not self._pending:
+            self._pending = True
             asyncio.get_running_loop().call_soon(self._end_turn)
 
     def _end_turn(self) -> None:
         self.commit()
-        self._commits = False
+        self._pending = False
 
     async def once(self, lane: Lane, step: int, part: str, compute: Callable[[], Awaitable[T]]) -> T:
         """Plain data that is not computed again when the run resumes: a verifier's score, the time of day."""
