@@ -32,8 +32,8 @@ class ChatServer:
 
     It passes for vLLM unless `owner` says otherwise. `says` makes the choice of a number for the body of a call.
     `latency` is in seconds a call, `token_latency` in seconds a token of a stream. `faults` answer the next calls, one
-    each, `models_fault` all look-ups of models. `bodies`, `headers` and `peers` (address and port) are those of the
-    calls so far.
+    each, `faulty` all calls to a model, by its name, `models_fault` all look-ups of models. `bodies`, `headers` and
+    `peers` (address and port) are those of the calls so far.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class ChatServer:
         self.latency = latency
         self.token_latency = token_latency
         self.faults: deque[Fault] = deque()
+        self.faulty: dict[str, Fault] = {}
         self.models_fault: Fault | None = None
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -69,7 +70,7 @@ class ChatServer:
 
     def reset(self) -> None:
         """Forget what was seen and programmed."""
-        for seen in (self.faults, self.bodies, self.headers, self.peers, self.events):
+        for seen in (self.faults, self.faulty, self.bodies, self.headers, self.peers, self.events):
             seen.clear()
         self.latency = self.token_latency = 0.0
         self.models_fault = None
@@ -103,6 +104,8 @@ class ChatServer:
     async def _answer(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         if self.faults:
             return await self.faults.popleft()(request)
+        if body.get("model") in self.faulty:
+            return await self.faulty[body["model"]](request)
         await asyncio.sleep(self.latency)
         said = [self.says(body, index) for index in range(body.get("n") or 1)]
         if body.get("stream"):

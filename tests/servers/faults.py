@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
-from collections.abc import Awaitable, Callable, Sequence
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from aiohttp import web
 
-__all__ = ["NAMED", "Fault", "body", "chunk", "event", "hang", "status", "stream", "text_chunk"]
+__all__ = ["NAMED", "Fault", "body", "chunk", "either", "event", "hang", "raw", "status", "stream", "text_chunk"]
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """Answers one request in place of the server."""
@@ -74,6 +77,40 @@ def stream(pieces: Sequence[bytes], then: str = "end") -> Fault:
         if then == "cut":
             _cut(request)
         return response
+
+    return answer
+
+
+def either(whole: Fault, streamed: Fault) -> Fault:
+    """The one or the other, as the client has asked for a stream or not."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await (streamed if (await request.json()).get("stream") else whole)(request)
+
+    return answer
+
+
+def raw(*pieces: bytes, then: Iterable[bytes] = (), pause: float = 0.0, reset: bool = False) -> Fault:
+    """Bytes as they are, from the status line on, `pause` seconds after each piece; then the connection closes.
+
+    `then` are more pieces, maybe without end. With `reset` the connection breaks instead of closing.
+    """
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        transport = request.transport
+        assert transport is not None
+        for piece in itertools.chain(pieces, then):
+            if transport.is_closing():
+                break
+            transport.write(piece)
+            await asyncio.sleep(pause)
+            while transport.get_write_buffer_size() > 2**20:
+                await asyncio.sleep(0.01)
+        if reset:
+            connection = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.close()
+        return web.Response()  # to nobody
 
     return answer
 

@@ -32,9 +32,10 @@ from ponder.gateway.models import Models, Served
 from ponder.gateway.openapi import document
 from ponder.gateway.operated import Operated
 from ponder.gateway.orders import deadline_of
-from ponder.gateway.passthrough import Passing, Passthrough, Relayed
+from ponder.gateway.passthrough import Passthrough
 from ponder.gateway.record import record
 from ponder.gateway.recovery import Recovery
+from ponder.gateway.relay import Passing, Relayed
 from ponder.gateway.running import Runs
 from ponder.gateway.runs import describe_run
 from ponder.gateway.scaled import Scaled
@@ -141,7 +142,9 @@ class _Completions:
             if changes:
                 body = msgspec.json.encode(msgspec.json.decode(body) | changes)
             headers = {"x-ponder-fallback": route.header} if route.header else {}
-            passing = Passing(self._path, body, gateway.routes.breakers[route.upstream], price, headers)
+            passing = Passing(
+                self._path, body, bool(head.stream), gateway.routes.breakers[route.upstream], price, headers
+            )
             await gateway.passthrough.forward(served, passing, scope, send, permit)
 
 

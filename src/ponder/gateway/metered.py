@@ -48,10 +48,14 @@ metering: ContextVar[Meter | None] = ContextVar("metering", default=None)
 
 
 class Metered:
-    """A backend that tells the request's meter and the upstream's breaker of its calls; `calls` are under way now."""
+    """A backend that tells the request's meter and the upstream's breaker of its calls.
+
+    `calls` are under way now; `used` is when it was of use last, by the monotonic clock.
+    """
 
     def __init__(self, backend: Backend, breaker: Breaker) -> None:
         self.calls = 0
+        self.used = time.monotonic()
         self._breaker = breaker
         self._backend = backend
         self.name = backend.name
@@ -84,6 +88,7 @@ class Metered:
                 return await self._backend.generate(request, progress)
         finally:
             self.calls -= 1
+            self.used = time.monotonic()
             meter.leave()
 
     async def aclose(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from ponder.backends.openai import OpenAI
 from ponder.backends.openai.address import VENDOR_URL, Address, Wire
 from ponder.core.backend import Backend, Price
 from ponder.core.errors import BackendError
+from ponder.engine.calls import LONGEST_WAIT
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.config import LOCAL, Config, Upstream
 from ponder.gateway.failures import NotFound
@@ -20,6 +22,9 @@ from ponder.gateway.metered import Metered
 __all__ = ["Models", "Served"]
 
 _BACKENDS_KEPT = 64
+
+_IDLE = 2 * LONGEST_WAIT
+"""Seconds without a call after which no run is between two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,15 @@ class Models:
                 _opened(served.upstream, served.model, wire), self._breakers[served.upstream.name]
             )
         self._remote.move_to_end(key)
+        backend.used = time.monotonic()
         return backend
 
     async def trim(self) -> None:
         """Close backends of models that nobody has asked for in a long time: clients may name any number of them."""
-        for key in [key for key, backend in self._remote.items() if not backend.calls][:-_BACKENDS_KEPT]:
-            await self._remote.pop(key).aclose()
+        past = time.monotonic() - _IDLE
+        idle = [key for key, backend in self._remote.items() if not backend.calls and backend.used < past]
+        for backend in [self._remote.pop(key) for key in idle[:-_BACKENDS_KEPT]]:  # at once: others may trim meanwhile
+            await backend.aclose()
 
     async def listed(self) -> list[str]:
         """The names of all models: the configured ones, and those that upstreams without a list say they have."""

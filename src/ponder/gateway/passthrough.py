@@ -4,72 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from ponder.backends.openai.address import Address
-from ponder.backends.openai.failures import Place, from_exception, from_status
-from ponder.backends.openai.transport import CONNECT_SECONDS, LARGEST_REPLY, proxy_for
-from ponder.core.backend import Price
-from ponder.core.errors import BackendError, BrokenReply, CallTimeout, Unreachable
+from ponder.backends.openai.failures import Place, from_exception
+from ponder.backends.openai.transport import CONNECT_SECONDS, proxy_for
+from ponder.core.errors import BackendError, CallTimeout
 from ponder.gateway.admission import Permit
 from ponder.gateway.booking import Books
-from ponder.gateway.breaker import Breaker
 from ponder.gateway.config import Upstream
 from ponder.gateway.failures import failure_of
 from ponder.gateway.http import Scope, Send
 from ponder.gateway.models import Served
+from ponder.gateway.relay import HOP_BY_HOP, Passing, Relay
 from ponder.gateway.stream import DONE, event
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientSession
 
-__all__ = ["Passing", "Passthrough", "Relayed"]
-
-_HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
-    b"upgrade".split()
-)
-"""RFC 9110, section 7.6.1: they are about one connection, not about the message."""
+__all__ = ["Passthrough"]
 
 _OURS = frozenset(b"host content-length authorization x-api-key cookie accept-encoding expect".split())
 """Of the client's headers: what was meant for the gateway, and what the client library sets itself."""
-
-
-_ENDS_OF_EVENT = (b"\n\n", b"\r\n\r\n", b"\r\r")
-
-LARGEST_EVENT = 2**22
-
-
-class Relayed(Unreachable):
-    """The upstream says that it has failed, in its own words, which go to the client if nothing takes its place."""
-
-    def __init__(self, message: str, head: dict[str, Any], data: bytes) -> None:
-        super().__init__(message)
-        self._head = head
-        self._data = data
-
-    async def send(self, send: Send) -> None:
-        """Pass them on."""
-        await send(self._head)
-        await send({"type": "http.response.body", "body": self._data})
-
-
-@dataclass(frozen=True, slots=True)
-class Passing:
-    """A request on its way: to `path` below an upstream's base URL, whose breaker is told how it went.
-
-    `headers` go to the client with the answer; `price` is that of the model, None if nobody knows it.
-    """
-
-    path: str
-    body: bytes
-    breaker: Breaker
-    price: Price | None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Passthrough:
@@ -104,10 +60,9 @@ class Passthrough:
             BackendError: the upstream cannot be reached, or its answer is broken; nothing was sent to the client.
         """
         books = Books(request.body)
-        answer = _Answer(send, books, _place(to.upstream, to.model), request.headers)
+        answer = Relay(send, books, _place(to.upstream, to.model), request)
         try:
-            with request.breaker.call():
-                await self._exchange(to.upstream, request, scope, permit, answer)
+            await self._in_time(to.upstream, request, scope, permit.budget.seconds, answer)
         except BackendError as error:
             if not answer.begun:
                 raise
@@ -115,27 +70,30 @@ class Passthrough:
         finally:
             permit.settle(books.bill(request.price))
 
-    async def _exchange(
-        self, upstream: Upstream, request: Passing, scope: Scope, permit: Permit, answer: _Answer
+    async def _in_time(
+        self, upstream: Upstream, request: Passing, scope: Scope, seconds: float | None, answer: Relay
     ) -> None:
+        try:
+            # Outside of the breaker: the client's impatience, or its slow reading, is no fault of the upstream.
+            async with asyncio.timeout(seconds):
+                with request.breaker.call():
+                    await self._exchange(upstream, request, scope, answer)
+        except TimeoutError:
+            raise CallTimeout(f"{answer.place} had no answer within {seconds:g} seconds") from None
+
+    async def _exchange(self, upstream: Upstream, request: Passing, scope: Scope, answer: Relay) -> None:
         import aiohttp
 
         assert self._session is not None, "open() comes first"
         address = Address.of(upstream.url)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=upstream.timeout)
         try:
-            async with (
-                asyncio.timeout(permit.budget.seconds) as deadline,
-                self._session.post(
-                    address.url + request.path, data=request.body, headers=_headers(scope, address, upstream),
-                    timeout=timeout, allow_redirects=False, proxy=proxy_for(address.root),
-                ) as response,
-            ):  # fmt: skip
+            async with self._session.post(
+                address.url + request.path, data=request.body, headers=_headers(scope, address, upstream),
+                timeout=timeout, allow_redirects=False, proxy=proxy_for(address.root),
+            ) as response:  # fmt: skip
                 await answer.relay(response)
         except (aiohttp.ClientError, TimeoutError) as error:
-            if isinstance(error, TimeoutError) and deadline.expired():
-                late = f"{answer.place} had no answer within {permit.budget.seconds:g} seconds"
-                raise CallTimeout(late) from None
             raise from_exception(answer.place, error, upstream.timeout) from None
 
 
@@ -151,7 +109,7 @@ def _key(upstream: Upstream) -> str:
 def _headers(scope: Scope, address: Address, upstream: Upstream) -> list[tuple[str, str]]:
     """The client's headers without those of its own connection, and the upstream's key in the place of its own."""
     named = [value for name, value in scope["headers"] if name == b"connection"]
-    dropped = _HOP_BY_HOP | _OURS | {name.strip().lower() for value in named for name in value.split(b",")}
+    dropped = HOP_BY_HOP | _OURS | {name.strip().lower() for value in named for name in value.split(b",")}
     headers = [
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name not in dropped
     ]
@@ -161,69 +119,3 @@ def _headers(scope: Scope, address: Address, upstream: Upstream) -> list[tuple[s
     if address.authorization or key:
         headers.append(("Authorization", address.authorization or f"Bearer {key}"))
     return headers
-
-
-class _Answer:
-    """Relays the upstream's answer; `begun` once a part of it is on its way to the client."""
-
-    def __init__(self, send: Send, books: Books, place: Place, headers: Mapping[str, str]) -> None:
-        self.place = place
-        self.begun = False
-        self._send = send
-        self._books = books
-        self._headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
-
-    async def relay(self, response: ClientResponse) -> None:
-        """Send it on."""
-        if response.content_type == "text/event-stream":
-            await self._stream(response)
-        else:
-            await self._whole(response)
-
-    def _head(self, response: ClientResponse, skip: Iterable[bytes] = ()) -> dict[str, Any]:
-        dropped = _HOP_BY_HOP | {b"date", b"server", *skip}
-        headers = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in dropped]
-        return {"type": "http.response.start", "status": response.status, "headers": headers + self._headers}
-
-    async def _whole(self, response: ClientResponse) -> None:
-        """An answer in one piece. It is read before any is sent: what turns out to be broken becomes an error."""
-        pieces: list[bytes] = []
-        size = 0
-        async for piece in response.content.iter_any():
-            pieces.append(piece)
-            size += len(piece)
-            if size > LARGEST_REPLY:
-                raise BrokenReply(f"{self.place} sent more than {LARGEST_REPLY // 2**20} MB; the reply is dropped")
-        data = b"".join(pieces)
-        if 300 <= response.status < 400:  # a client that followed it would show its key to another server
-            raise from_status(self.place, response.status, response.headers, "")
-        if response.status == 200:
-            try:
-                str(data, "utf-8")
-                self._books.take_reply(data)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                raise BrokenReply(f"{self.place} gave a reply that is no completion: {size} bytes") from None
-        head = self._head(response, [b"content-length"])
-        head["headers"].append((b"content-length", str(size).encode()))
-        if response.status >= 500:
-            raise Relayed(f"{self.place} answered {response.status}", head, data)
-        await self._send(head)
-        await self._send({"type": "http.response.body", "body": data})
-
-    async def _stream(self, response: ClientResponse) -> None:
-        """A stream, event by event: half of one is nothing that a client can read, should the rest not come."""
-        self.begun = True
-        await self._send(self._head(response))
-        rest = b""
-        async for piece in response.content.iter_any():
-            self._books.take_piece(piece)
-            data = rest + piece
-            end = max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _ENDS_OF_EVENT)
-            rest = data[end:]
-            if end:
-                await self._send({"type": "http.response.body", "body": data[:end], "more_body": True})
-            if len(rest) > LARGEST_EVENT:
-                raise BrokenReply(f"{self.place} sent an event of more than {LARGEST_EVENT // 2**20} MB")
-        if not self._books.ended:
-            raise BrokenReply(f"{self.place} closed the stream before its end")
-        await self._send({"type": "http.response.body", "body": rest})

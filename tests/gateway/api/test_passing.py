@@ -64,7 +64,7 @@ def test_the_clients_key_and_connection_stay_behind(gateway: Gateway, server: Ch
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (NAMED["401"], openai.AuthenticationError),
+        (NAMED["401"], openai.InternalServerError),  # it is the gateway's key that is wrong, not the client's
         (NAMED["404"], openai.NotFoundError),
         (NAMED["429"], openai.RateLimitError),
         (NAMED["500"], openai.InternalServerError),

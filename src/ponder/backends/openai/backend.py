@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, get_args
 
@@ -17,7 +16,7 @@ from ponder.backends.openai.failures import from_event
 from ponder.backends.openai.reply import WrongShape, read
 from ponder.backends.openai.servers import OPENAI, SERVERS, TEXT_SERVERS, UNKNOWN, Server
 from ponder.backends.openai.stream import Stream
-from ponder.backends.openai.transport import LARGEST_REPLY, Transport
+from ponder.backends.openai.transport import LARGEST_REPLY, Transport, drain
 from ponder.backends.openai.wire import chat_body, text_body
 from ponder.core.backend import Capability, Completion, Price, Progress, Request
 from ponder.core.errors import BrokenReply, CallTimeout, InvalidOption, UnknownName
@@ -29,8 +28,6 @@ __all__ = ["OpenAI"]
 
 BYTES_PER_TOKEN = 2048
 """What one token may take in a reply, with its framing and its log-probabilities."""
-
-DRAIN_SECONDS = 1.0
 
 
 class OpenAI:
@@ -194,7 +191,7 @@ class OpenAI:
         async for piece in self._transport.pieces(response, limit):
             for payload in events.feed(piece):
                 if payload == DONE:
-                    await _drain(response)
+                    await drain(response)
                     return stream.finish()
                 chunk = self._transport.json(payload)
                 self._raise_if_error(chunk)
@@ -208,15 +205,6 @@ class OpenAI:
     async def aclose(self) -> None:
         """Close the connections. Safe to call twice; a later call opens new ones."""
         await self._transport.close()
-
-
-async def _drain(response: ClientResponse) -> None:
-    """Wait a moment for the end of the body, because only a connection that is read to its end is used again."""
-    import aiohttp
-
-    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            await response.content.readany()
 
 
 def _server_named(name: str | None, address: Address) -> Server:

@@ -13,6 +13,9 @@ __all__ = ["Count", "apportion", "count", "estimate", "estimate_prompt", "read_c
 BYTES_PER_TOKEN = 4
 """The usual rule of thumb for English text; only used where a server counts nothing at all."""
 
+MOST = 10**9
+"""Tokens that no call has: a server that says more has not counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -39,7 +42,7 @@ def read_count(usage: object) -> Count:
 
 def _number(fields: object, key: str) -> int | None:
     value: Any = fields.get(key) if isinstance(fields, dict) else None
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if isinstance(value, int) and 0 <= value <= MOST else None
 
 
 def count(total: int | None, single: Sequence[int | None], guesses: Sequence[int]) -> list[int]:

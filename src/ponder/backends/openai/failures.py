@@ -37,6 +37,12 @@ class Place:
     def __str__(self) -> str:
         return f"{self.url} (model {self.model!r})"
 
+    def hide(self, data: bytes) -> bytes:
+        """`data` without the keys that go there."""
+        for secret in self._secrets:
+            data = data.replace(secret.encode(), b"***")
+        return data
+
     def clean(self, text: str) -> str:
         """`text` as one line of at most `LONGEST_MESSAGE` characters, without keys."""
         for secret in self._secrets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,10 +137,12 @@ def complete(drafts: list[Draft], counted: Count, request: Request) -> Completio
     """Put the received choices and the server's count together; `counts` says how missing counts are made up for.
 
     Raises:
-        WrongShape: there are not as many choices as were asked for.
+        WrongShape: there are not as many choices as were asked for, or one calls a tool without a name.
     """
     if len(drafts) != request.n:
         raise WrongShape(f"it has {len(drafts)} of {request.n} choices")
+    for draft in drafts:
+        _check_calls(draft.tool_calls)
     texts = [_texts(draft, request) for draft in drafts]
     visible = [text for _, text in texts]
     thinking = [text for text, _ in texts]
@@ -162,6 +164,14 @@ def complete(drafts: list[Draft], counted: Count, request: Request) -> Completio
     )
     prompt = counted.prompt if counted.prompt is not None else estimate_prompt(request)
     return Completion(choices, Usage(prompt=prompt, cached=min(counted.cached, prompt), output=sum(tokens)))
+
+
+def _check_calls(calls: Iterable[Mapping[str, Any]]) -> None:
+    for call in calls:
+        function = call.get("function")
+        named = isinstance(function, dict) and function.get("name") and isinstance(function.get("arguments"), str)
+        if not named and "custom" not in call:
+            raise WrongShape("a tool call has no 'function' with a name and arguments")
 
 
 def _written(draft: Draft) -> str:

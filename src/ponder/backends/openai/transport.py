@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +19,7 @@ from ponder.core.errors import BackendError, BrokenReply, InvalidOption
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
-__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "proxy_for"]
+__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "drain", "proxy_for"]
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ LARGEST_REPLY = 32 * 2**20
 """Bytes of a reply beyond which it is taken for broken, on top of what the asked-for tokens may need."""
 
 LARGEST_ERROR = 64 * 2**10
+
+DRAIN_SECONDS = 1.0
 
 
 class Transport:
@@ -190,6 +193,15 @@ class Transport:
         elif key:
             headers["Authorization"] = f"Bearer {key}"
         return headers
+
+
+async def drain(response: ClientResponse) -> None:
+    """Wait a moment for the end of the body, because only a connection that is read to its end is used again."""
+    import aiohttp
+
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await response.content.readany()
 
 
 async def _error_text(response: ClientResponse) -> str:

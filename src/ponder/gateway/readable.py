@@ -1,0 +1,104 @@
+"""What an upstream's reply has to be for a client to read it; what passes through is checked, and sent as it came."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+__all__ = ["Chunk", "Whole", "read_chunk", "read_reply"]
+
+
+class _Said(msgspec.Struct):
+    content: str | list[dict[str, Any]] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+
+    @property
+    def written(self) -> str:
+        calls = json.dumps(self.tool_calls) if self.tool_calls else ""
+        content = self.content if isinstance(self.content, str) else json.dumps(self.content or "")
+        return f"{content}{self.reasoning_content or self.reasoning or ''}{calls}"
+
+
+class _ChatChoice(msgspec.Struct):
+    message: _Said
+
+    @property
+    def written(self) -> str:
+        return self.message.written
+
+
+class _TextChoice(msgspec.Struct):
+    text: str
+
+    @property
+    def written(self) -> str:
+        return self.text
+
+
+class _Piece(msgspec.Struct):
+    delta: _Said | None = None
+    text: str | None = None
+
+
+class Whole(msgspec.Struct):
+    """A reply in one piece; `error` in the place of `choices`, of a server that reports it with status 200."""
+
+    choices: list[Any] | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+
+
+class _Chat(Whole):
+    choices: list[_ChatChoice] | None = None
+
+
+class _Text(Whole):
+    choices: list[_TextChoice] | None = None
+
+
+class Chunk(Whole):
+    """A piece of a stream; the one with the usage may have no choices."""
+
+    choices: list[_Piece] | None = None
+
+
+_decoders = {kind: msgspec.json.Decoder(kind) for kind in (_Chat, _Text, Chunk)}
+
+
+def read_reply(data: bytes, *, chat: bool) -> Whole:
+    """A whole reply, of a chat completion or of a text completion.
+
+    Raises:
+        ValueError: it is none.
+    """
+    str(data, "utf-8")  # the decoder does not look into what it skips
+    reply: Whole = _decoded(data, _Chat if chat else _Text)
+    if not reply.choices and not reply.error:
+        raise ValueError("there are no choices")
+    return reply
+
+
+def read_chunk(payload: bytes) -> Chunk:
+    """The payload of one event.
+
+    Raises:
+        ValueError: it is no piece of a completion.
+    """
+    chunk: Chunk = _decoded(payload, Chunk)
+    return chunk
+
+
+def _decoded(data: bytes, kind: type[Any]) -> Any:
+    try:
+        try:
+            return _decoders[kind].decode(data)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:  # it knows no halves of UTF-16 pairs, with which a stream may end an event
+            return msgspec.convert(json.loads(data), kind)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

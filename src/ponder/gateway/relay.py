@@ -1,0 +1,173 @@
+"""An upstream's answer on its way to the client: as it came, if a client can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ponder.backends.openai.events import DONE, Events
+from ponder.backends.openai.failures import Place, from_event, from_status
+from ponder.backends.openai.transport import LARGEST_REPLY, drain
+from ponder.core.backend import Price
+from ponder.core.errors import BrokenReply, Unreachable
+from ponder.gateway.booking import Books
+from ponder.gateway.breaker import Breaker
+from ponder.gateway.http import Send
+from ponder.gateway.readable import read_chunk, read_reply
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
+__all__ = ["HOP_BY_HOP", "Passing", "Relay", "Relayed"]
+
+HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
+    b"upgrade".split()
+)
+"""RFC 9110, section 7.6.1: they are about one connection, not about the message."""
+
+_THEIRS = HOP_BY_HOP | {b"date", b"server", b"content-length"}
+"""Of the upstream's headers: what is about its own connection, and what the gateway says itself."""
+
+_ENDS_OF_EVENT = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+LARGEST_EVENT = 2**22
+
+
+class Relayed(Unreachable):
+    """The upstream says that it has failed, in its own words, which go to the client if nothing takes its place."""
+
+    def __init__(self, message: str, head: dict[str, Any], data: bytes) -> None:
+        super().__init__(message)
+        self._head = head
+        self._data = data
+
+    async def send(self, send: Send) -> None:
+        """Pass them on."""
+        await send(self._head)
+        await send({"type": "http.response.body", "body": self._data})
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """A request on its way: to `path` below an upstream's base URL, whose breaker is told how it went.
+
+    `stream` says whether it asks for one. `headers` go to the client with the answer; `price` is that of the model,
+    None if nobody knows it.
+    """
+
+    path: str
+    body: bytes
+    stream: bool
+    breaker: Breaker
+    price: Price | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Relay:
+    """Relays the upstream's answer; `begun` once a part of it is on its way to the client."""
+
+    def __init__(self, send: Send, books: Books, place: Place, request: Passing) -> None:
+        self.place = place
+        self.begun = False
+        self._send = send
+        self._books = books
+        self._request = request
+        self._headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in request.headers.items()]
+
+    async def relay(self, response: ClientResponse) -> None:
+        """Send it on."""
+        if response.status in (401, 403) or (response.status < 400 and response.status != 200):
+            # A client that followed a redirect would show its key to another server; one that heard that a key is
+            # wrong would look for another one of its own.
+            raise from_status(self.place, response.status, response.headers, "")
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise BrokenReply(f"{self.place} sent a packed reply, which nobody has asked for")
+        if response.status != 200:
+            await self._refusal(response, await self._read(response))
+            return
+        if (response.content_type == "text/event-stream") != self._request.stream:
+            asked = "a stream" if self._request.stream else "a reply in one piece"
+            raise BrokenReply(f"{self.place} was asked for {asked}, and sent {response.content_type:.80}")
+        await (self._stream(response) if self._request.stream else self._whole(response))
+
+    def _head(self, response: ClientResponse, size: int | None = None) -> dict[str, Any]:
+        headers = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in _THEIRS]
+        if size is not None:
+            headers.append((b"content-length", str(size).encode()))
+        return {"type": "http.response.start", "status": response.status, "headers": headers + self._headers}
+
+    async def _read(self, response: ClientResponse) -> bytes:
+        """All of an answer, before any is sent: what turns out to be broken becomes an error."""
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in response.content.iter_any():
+            pieces.append(piece)
+            size += len(piece)
+            if size > LARGEST_REPLY:
+                raise BrokenReply(f"{self.place} sent more than {LARGEST_REPLY // 2**20} MB; the reply is dropped")
+        return b"".join(pieces)
+
+    async def _refusal(self, response: ClientResponse, data: bytes) -> None:
+        """What the upstream itself says is wrong."""
+        data = self.place.hide(data)
+        head = self._head(response, len(data))
+        if response.status >= 500:
+            raise Relayed(f"{self.place} answered {response.status}", head, data)
+        await self._send(head)
+        await self._send({"type": "http.response.body", "body": data})
+
+    async def _whole(self, response: ClientResponse) -> None:
+        data = await self._read(response)
+        try:
+            reply = read_reply(data, chat=self._request.path == "/chat/completions")
+        except ValueError:
+            raise BrokenReply(f"{self.place} gave a reply that is no completion: {len(data)} bytes") from None
+        if reply.error:
+            raise from_event(self.place, reply.error)
+        self._books.take_reply(reply)
+        await self._send(self._head(response, len(data)))
+        await self._send({"type": "http.response.body", "body": data})
+
+    async def _stream(self, response: ClientResponse) -> None:
+        """A stream, event by event: half of one is nothing that a client can read, should the rest not come."""
+        self.begun = True
+        await self._send(self._head(response))
+        events, rest = Events(), b""
+        async for piece in response.content.iter_any():
+            data = rest + piece
+            end = max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _ENDS_OF_EVENT)
+            rest = data[end:]
+            if end:
+                await self._pass_on(events, data[:end])
+            if self._books.ended:
+                await drain(response)
+                break
+            if len(rest) > LARGEST_EVENT:
+                raise BrokenReply(f"{self.place} sent an event of more than {LARGEST_EVENT // 2**20} MB")
+        else:
+            if rest:  # some end without the empty line
+                await self._pass_on(events, rest + b"\n\n")
+        if not self._books.ended:
+            raise BrokenReply(f"{self.place} closed the stream before its end")
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _pass_on(self, events: Events, data: bytes) -> None:
+        """Send whole events, if a client can read them."""
+        try:
+            str(data, "utf-8")
+            for payload in events.feed(data):
+                self._take(payload)
+        except ValueError:
+            raise BrokenReply(f"{self.place} sent an event that is no piece of a completion") from None
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def _take(self, payload: bytes) -> None:
+        if payload == DONE:
+            self._books.end()
+            return
+        chunk = read_chunk(payload)
+        if chunk.error:
+            raise from_event(self.place, chunk.error)
+        self._books.take_chunk(chunk)
