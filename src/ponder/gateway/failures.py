@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +16,16 @@ from ponder.core.errors import (
     RunBusy,
     StoreError,
     UnknownName,
+    Unreachable,
     UsageError,
 )
 from ponder.gateway.breaker import BreakerOpen
 from ponder.gateway.caps import Refused
+from ponder.gateway.record import record
 
 __all__ = ["BadRequest", "Failure", "NotFound", "failure_of"]
+
+_ADDRESS = re.compile(r"\bhttps?://[^\s'\",;)]+")
 
 _log = logging.getLogger("ponder.gateway")
 
@@ -57,8 +62,18 @@ class Failure:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """How a client is told of `error`. What nobody foresaw is logged, and its text is not for strangers."""
-    text = str(error)
+    """How a client is told of `error`, which is put on record.
+
+    What nobody foresaw is logged, and its text is not for strangers; neither is where upstreams are.
+    """
+    failure = _failure_of(error, str(error))
+    record().code = failure.code
+    if isinstance(error, Unreachable | StoreError):  # other texts may quote what was asked or answered
+        record().error = str(error)
+    return failure
+
+
+def _failure_of(error: BaseException, text: str) -> Failure:
     match error:
         case Refused():
             return Failure(error.status, text, error.code, headers=_wait(error.retry_after))
@@ -71,11 +86,10 @@ def failure_of(error: BaseException) -> Failure:
         case UsageError():
             return Failure(400, text, "bad_request")
         case BackendError():
-            return _of_upstream(error, text)
+            return _of_upstream(error, _ADDRESS.sub("the upstream", text))
         case RunBusy():
             return Failure(409, text, "run_busy", headers=_wait(1))
         case StoreError():  # it names places on this machine
-            _log.error("%s", text)
             return Failure(503, "the gateway's store fails; the server's log says more", "store_error")
         case PonderError():
             return Failure(500, text, "run_failed")

@@ -42,6 +42,7 @@ def log_request(made: Record) -> None:
                 "fallback": made.fallback,
                 "status": made.status,
                 "code": made.code,
+                "error": made.error,
                 "prompt_tokens": bill and bill.prompt_tokens,
                 "tokens": bill and bill.total_tokens,
                 "calls": bill and bill.calls,

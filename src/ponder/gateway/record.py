@@ -14,9 +14,9 @@ __all__ = ["Record", "record", "recording"]
 class Record:
     """One request, filled in by whoever learns something about it; never a secret, never what was said.
 
-    `strategy` is the name alone, empty for a request that passed through. `code` says why it was refused, or failed.
-    `queued` and `seconds` are the wait for its turn and the whole time, `status` is 499 if the client went away before
-    the answer. `bill` is that of all attempts.
+    `strategy` is the name alone, empty for a request that passed through. `code` says why it was refused, or failed;
+    `error` says which server or store could not be reached. `queued` and `seconds` are the wait for its turn and the
+    whole time, `status` is 499 if the client went away before the answer. `bill` is that of all attempts.
     """
 
     method: str = ""
@@ -29,6 +29,7 @@ class Record:
     fallback: str | None = None
     status: int = 499
     code: str | None = None
+    error: str | None = None
     bill: Bill | None = None
     queued: float = 0.0
     seconds: float = 0.0

@@ -112,12 +112,14 @@ def test_a_client_that_does_not_wait_for_a_whole_reply_cancels_it(client: OpenAI
     server.wait_for("cancelled", seconds=10)
 
 
-def test_an_upstream_that_is_not_there(tmp_path: Path) -> None:
+def test_the_operator_is_told_where_an_upstream_is_that_is_not_there_and_the_client_is_not(tmp_path: Path) -> None:
     with (
         serving("--model", "m@http://127.0.0.1:9/v1", store=tmp_path / "runs.db") as gateway,
         gateway.client as client,
-        pytest.raises(openai.InternalServerError, match=r"cannot reach .*is the server running") as caught,
+        pytest.raises(openai.InternalServerError, match=r"cannot reach the upstream .*is the server running") as caught,
     ):
         client.chat.completions.create(model="m", messages=ASK)
+    assert "127.0.0.1:9" not in str(caught.value)
+    assert "cannot reach http://127.0.0.1:9/v1" in (tmp_path / "runs.log").read_text()
     assert caught.value.status_code == 502
     assert caught.value.code == "upstream_error"
