@@ -26,7 +26,7 @@ from ponder.core.verifier import Verifier
 from ponder.engine.calls import Watch
 from ponder.engine.journal import Recorded
 from ponder.engine.live import Live
-from ponder.store.sqlite import Store
+from ponder.store.base import RunStore
 
 __all__ = ["DEFAULT_STRATEGY", "Job", "OnStart", "aresume", "asolve", "check_fits", "execute", "solve"]
 
@@ -87,7 +87,7 @@ async def asolve(
     seed: int | None = None,
     price: str | Price | None = None,
     abstain_below: float | None = None,
-    store: Store | None = None,
+    store: RunStore | None = None,
     watch: Watch | None = None,
     on_start: OnStart | None = None,
 ) -> Answer:
@@ -153,7 +153,7 @@ async def execute(
     plan: Plan | None = None,
     problem: Problem | None = None,
     verifier: Verifier | None = None,
-    store: Store | None = None,
+    store: RunStore | None = None,
     run: str | None = None,
     watch: Watch | None = None,
     on_start: OnStart | None = None,
@@ -208,7 +208,7 @@ async def execute(
         return answer
 
 
-def _earlier(store: Store, run: str, job: Job) -> Recorded:
+def _earlier(store: RunStore, run: str, job: Job) -> Recorded:
     """What earlier lives of the run have done."""
     if store.find(run) is None:
         store.begin(job.as_dict(), run)
@@ -225,7 +225,7 @@ def _status(live: Live) -> str:
 
 async def aresume(
     name: str,
-    store: Store,
+    store: RunStore,
     *,
     backend: Backend | None = None,
     watch: Watch | None = None,

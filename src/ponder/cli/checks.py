@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -76,8 +75,8 @@ def storage() -> Iterator[Finding]:
     """Where weights and runs are kept."""
     from ponder.backends.weights import cache_dir, cached, cards
     from ponder.backends.weights.progress import human
-    from ponder.core.errors import StoreError
-    from ponder.store.sqlite import Store
+    from ponder.core.errors import PonderError
+    from ponder.store.place import open_store
 
     cache = cache_dir()
     place = next(folder for folder in (cache, *cache.parents) if folder.exists())
@@ -90,14 +89,11 @@ def storage() -> Iterator[Finding]:
     else:
         yield Finding("ok", "cache", f"{cache} ({human(free)} free)")
     try:
-        with closing(Store()) as store, closing(sqlite3.connect(store.path, isolation_level=None)) as db:
-            db.execute("BEGIN IMMEDIATE")  # takes the right to write, and gives it back
-            db.execute("ROLLBACK")
-        yield Finding("ok", "runs", str(store.path))
-    except StoreError as error:
+        with closing(open_store()) as store:
+            store.check()
+        yield Finding("ok", "runs", store.place)
+    except PonderError as error:
         yield Finding("fail", "runs", str(error))
-    except sqlite3.Error as error:
-        yield Finding("fail", "runs", f"{store.path} cannot be written ({error}); set PONDER_STORE to another place")
 
 
 def weights() -> Iterator[Finding]:

@@ -50,9 +50,9 @@ def demo(model: str | None, seed: int) -> int:
     from ponder.cli.opening import open_model
     from ponder.cli.views import view_for
     from ponder.engine.live import Live
-    from ponder.store.sqlite import Store
+    from ponder.store.place import open_store
 
-    store = Store()
+    store = open_store()
     print(f"{QUESTION}\n", flush=True)
     backend = open_model(model)
     answers: list[Answer] = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import click
 from ponder.cli.options import examples, json_option
 
 if TYPE_CHECKING:
-    from ponder.gateway.accounts_sqlite import SqliteAccounts
+    from ponder.gateway.accounts import Accounts, KeyRow, Spent
 
 __all__ = ["add", "keys", "list_", "revoke"]
 
@@ -56,8 +56,7 @@ def add(name: str, path: Path | None) -> None:
     from ponder.gateway.keys import new_key
 
     token, row = new_key(name)
-    with _accounts(path) as accounts:
-        asyncio.run(accounts.add_key(row))
+    asyncio.run(_add(path, row))
     print(token)
     say(f"key {name} is in use; this is the only time that it is shown")
 
@@ -69,8 +68,7 @@ def list_(path: Path | None, as_json: bool) -> None:
     """List the keys and what they have spent, requests under way included. Days are those of UTC."""
     from ponder.cli.tables import print_table
 
-    with _accounts(path) as accounts:
-        found = asyncio.run(_summaries(accounts))
+    found = asyncio.run(_summaries(path))
     if as_json:
         print(json.dumps(found, indent=2))
     elif not found:
@@ -88,41 +86,50 @@ def revoke(name: str, path: Path | None) -> None:
 
     A new key of that name takes over what the old one has spent.
     """
-    with _accounts(path) as accounts:
-        asyncio.run(accounts.revoke_key(name, time.time()))
+    asyncio.run(_revoke(path, name))
     print(f"key {name} is revoked")
 
 
-@contextmanager
-def _accounts(path: Path | None) -> Iterator[SqliteAccounts]:
-    from ponder.gateway.accounts_sqlite import SqliteAccounts
+@asynccontextmanager
+async def _accounts(path: Path | None) -> AsyncIterator[Accounts]:
+    from ponder.gateway.accounts import accounts_in
     from ponder.gateway.config_file import store_of
-    from ponder.store.sqlite import Store
+    from ponder.store.place import open_store
 
-    store = Store(None if path is None else store_of(path))
+    store = open_store(None if path is None else store_of(path))
     try:
-        yield SqliteAccounts(store)
+        async with aclosing(accounts_in(store)) as accounts:
+            yield accounts
     finally:
         store.close()
 
 
-async def _summaries(accounts: SqliteAccounts) -> list[dict[str, Any]]:
+async def _add(path: Path | None, row: KeyRow) -> None:
+    async with _accounts(path) as accounts:
+        await accounts.add_key(row)
+
+
+async def _revoke(path: Path | None, name: str) -> None:
+    async with _accounts(path) as accounts:
+        await accounts.revoke_key(name, time.time())
+
+
+async def _summaries(path: Path | None) -> list[dict[str, Any]]:
     now = time.time()
-    found = []
-    for row in await accounts.keys():
-        spent = await accounts.spent(row.name, now)
-        found.append(
-            {
-                "name": row.name,
-                "created": _when(row.created),
-                "revoked": None if row.revoked is None else _when(row.revoked),
-                "tokens_today": spent.tokens_today,
-                "usd_today": spent.usd_today,
-                "tokens": spent.tokens,
-                "usd": spent.usd,
-            }
-        )
-    return found
+    async with _accounts(path) as accounts:
+        return [_summary(row, await accounts.spent(row.name, now)) for row in await accounts.keys()]
+
+
+def _summary(row: KeyRow, spent: Spent) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "created": _when(row.created),
+        "revoked": None if row.revoked is None else _when(row.revoked),
+        "tokens_today": spent.tokens_today,
+        "usd_today": spent.usd_today,
+        "tokens": spent.tokens,
+        "usd": spent.usd,
+    }
 
 
 def _when(seconds: float) -> str:

@@ -38,9 +38,9 @@ def _models(context: click.Context, parameter: click.Parameter, typed: str) -> l
 
 
 def _runs(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    from ponder.store.sqlite import Store
+    from ponder.store.place import open_store
 
-    rows = [CompletionItem(row.id, help=row.status) for row in Store().runs(limit=20)]
+    rows = [CompletionItem(row.id, help=row.status) for row in open_store().runs(limit=20)]
     return [item for item in (CompletionItem("last"), *rows) if item.value.startswith(typed)]
 
 

@@ -11,7 +11,7 @@ from ponder.cli.words import clean, confidence, count, dollars, duration, one_li
 from ponder.core.answer import Answer
 from ponder.core.branch import Branch
 from ponder.core.ledger import Bill
-from ponder.store.sqlite import RunRow, Store
+from ponder.store.base import RunRow, RunStore
 
 __all__ = ["fields", "present", "print_fields", "spent"]
 
@@ -19,7 +19,7 @@ MARGIN = 12
 """Where the values begin."""
 
 
-def present(answer: Answer, store: Store, *, as_json: bool, show_branches: bool) -> None:
+def present(answer: Answer, store: RunStore, *, as_json: bool, show_branches: bool) -> None:
     """Print what came of the run that `answer` belongs to."""
     row = store.run(answer.run) if answer.run is not None else None
     status = row.status if row else "done"

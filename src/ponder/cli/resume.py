@@ -43,10 +43,10 @@ def resume(run: str, load: tuple[Path, ...], show_branches: bool, as_json: bool)
     from ponder.core.answer import Answer
     from ponder.core.errors import UnknownName, UsageError
     from ponder.core.registry import parse_spec
-    from ponder.store.sqlite import Store
+    from ponder.store.place import open_store
 
     load_strategies(load)
-    store = Store()
+    store = open_store()
     row = store.run(run)
     if row.status == "done" and row.answer is not None:
         present(Answer.from_dict(row.answer), store, as_json=as_json, show_branches=show_branches)

@@ -11,7 +11,7 @@ import click
 from ponder.cli.options import examples, json_option, run_argument, show_branches_option
 
 if TYPE_CHECKING:
-    from ponder.store.sqlite import RunRow, Store
+    from ponder.store.base import RunRow, RunStore
 
 __all__ = ["runs"]
 
@@ -38,9 +38,9 @@ def runs(run: str | None, limit: int, show_branches: bool, as_json: bool) -> Non
     from ponder.cli.tables import print_table
     from ponder.core.answer import Answer
     from ponder.core.errors import InvalidOption
-    from ponder.store.sqlite import Store
+    from ponder.store.place import open_store
 
-    store = Store()
+    store = open_store()
     if run is not None:
         row = store.run(run)
         if row.answer is None:
@@ -56,7 +56,7 @@ def runs(run: str | None, limit: int, show_branches: bool, as_json: bool) -> Non
         print_table(("RUN", "WHEN", "STATUS", "STRATEGY", "MODEL", "TOKENS", "ANSWER"), [_cells(one) for one in found])
 
 
-def _summary(store: Store, row: RunRow) -> dict[str, Any]:
+def _summary(store: RunStore, row: RunRow) -> dict[str, Any]:
     answer = row.answer or {}
     return {
         "run": row.id,
@@ -69,7 +69,7 @@ def _summary(store: Store, row: RunRow) -> dict[str, Any]:
     }
 
 
-def _status(store: Store, row: RunRow) -> str:
+def _status(store: RunStore, row: RunRow) -> str:
     """The status; a run whose process is gone does not run any more."""
     from ponder.core.errors import RunBusy
 

@@ -83,7 +83,7 @@ def solve(
     from ponder.core.registry import parse_spec
     from ponder.core.settings import Settings
     from ponder.engine import prices
-    from ponder.store.sqlite import Store
+    from ponder.store.place import open_store
 
     # Whatever can be refused is refused before weights are fetched or a model is loaded.
     problem = read_question(question, file)
@@ -96,7 +96,7 @@ def solve(
     Settings(max_tokens=max_tokens, temperature=temperature)
     if verifier is not None:
         verifiers.resolve(verifier)
-    store = Store()
+    store = open_store()
     backend = open_model(model)
 
     def start(watch: Watch, on_start: OnStart) -> Coroutine[Any, Any, Answer]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ponder.gateway.config import Limits
+from ponder.store.base import RunStore
 
-__all__ = ["Accounts", "Grant", "KeyRow", "Shortage", "Spent", "Want"]
+__all__ = ["Accounts", "Grant", "KeyRow", "Shortage", "Spent", "Want", "accounts_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +129,26 @@ class Accounts(Protocol):
     async def spent(self, account: str, now: float) -> Spent:
         """What an account has come to."""
         ...
+
+    async def aclose(self) -> None:
+        """Let go of what belongs to the event loop."""
+        ...
+
+
+def accounts_in(store: RunStore) -> Accounts:
+    """The accounts in a run store, for one event loop.
+
+    Raises:
+        StoreError: they were written by a newer version, or cannot be written.
+    """
+    from ponder.store.sqlite import Store
+
+    if isinstance(store, Store):
+        from ponder.gateway.accounts_sqlite import SqliteAccounts
+
+        return SqliteAccounts(store)
+    from ponder.gateway.accounts_postgres import PostgresAccounts
+    from ponder.store.postgres import PostgresStore
+
+    assert isinstance(store, PostgresStore), "there are these two"
+    return PostgresAccounts(store)

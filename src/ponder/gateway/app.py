@@ -18,7 +18,7 @@ from starlette.routing import Route
 from ponder.core.backend import Backend
 from ponder.core.budget import Budget
 from ponder.core.errors import BackendError
-from ponder.gateway.accounts_sqlite import SqliteAccounts
+from ponder.gateway.accounts import accounts_in
 from ponder.gateway.admission import Admission, Ask
 from ponder.gateway.choices import choices_of, whole
 from ponder.gateway.choose import choose
@@ -40,7 +40,7 @@ from ponder.gateway.running import Runs
 from ponder.gateway.runs import describe_run
 from ponder.gateway.scaled import Scaled
 from ponder.gateway.wire import ChatRequest, Head, TextRequest, read_head, read_ponder
-from ponder.store.sqlite import Store
+from ponder.store.base import RunStore
 
 __all__ = ["Gateway", "application"]
 
@@ -51,10 +51,11 @@ _ENVELOPE = 65_536
 class Gateway:
     """Everything that the endpoints share. `embedded` holds the models in this process, by upstream."""
 
-    def __init__(self, config: Config, store: Store, embedded: Mapping[str, Backend]) -> None:
+    def __init__(self, config: Config, store: RunStore, embedded: Mapping[str, Backend]) -> None:
         self.config = config
         self.store = store
-        self.admission = Admission(config, SqliteAccounts(store))
+        self.accounts = accounts_in(store)
+        self.admission = Admission(config, self.accounts)
         self.routes = Routes(config)
         self.models = Models(config, embedded, self.routes.breakers)
         self.runs = Runs(self.admission, self.routes, store)
@@ -77,6 +78,7 @@ class Gateway:
             await self.runs.stop()
             await self.passthrough.aclose()
             await self.models.aclose()
+            await self.accounts.aclose()
 
 
 class _Completions:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from ponder.core.backend import Price
 from ponder.core.options import Between
+from ponder.store.postgres_url import PostgresUrl
 
 __all__ = ["LOCAL", "SINGLE", "Caps", "Config", "Defaults", "Key", "Limits", "Upstream", "read_config"]
 
@@ -108,12 +109,13 @@ class Config:
 
     `caps` and `limits` hold for every key that has none of its own in `keys`, and where no key is asked for; `total`
     is for all keys together. `branches` is how many branches run at the same time over all requests, `queue` how many
-    requests wait for their turn, for at most `queue_seconds`. `store` is the database; None is that of `ponder runs`.
+    requests wait for their turn, for at most `queue_seconds`. `store` is a file or a
+    database; None is that of `ponder runs`.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Between(0, 65_535)] = 8080
-    store: Path | None = None
+    store: Path | PostgresUrl | None = None
     branches: Many = 256
     queue: Annotated[int, Between(0, 100_000)] = 256
     queue_seconds: Seconds = 30.0

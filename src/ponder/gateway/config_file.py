@@ -15,6 +15,7 @@ from ponder.gateway.config_checks import check_together
 from ponder.gateway.keys import check_name
 from ponder.gateway.tables import Faults, Place
 from ponder.gateway.toml_lines import line_of_error, lines_of
+from ponder.store.postgres_url import PostgresUrl
 
 __all__ = ["check_config", "read", "store_of"]
 
@@ -40,19 +41,18 @@ def read(path: Path) -> tuple[Config, list[str]]:
     return config, [f"{path}:{line}: {what}" for line, what in sorted(faults.on(lines))]
 
 
-def store_of(path: Path) -> Path | None:
+def store_of(path: Path) -> Path | PostgresUrl | None:
     """The store that a configuration names, None if none, whatever else is wrong with it.
 
     Raises:
-        InvalidOption: ``FILE:LINE: ...``, it cannot be read, or its store is no path.
+        InvalidOption: ``FILE:LINE: ...``, it cannot be read, or its store is neither a path nor a URL.
     """
     text, document = _parsed(path)
     faults = Faults()
-    server = faults.table(document.get("server", {}), ("server",))
-    store = faults.take(server, "store", str, ("server",))
+    store = _store(faults.table(document.get("server", {}), ("server",)), path, faults)
     for line, what in faults.on(lines_of(text)):
         raise InvalidOption(f"{path}:{line}: {what}")
-    return _beside(path, store)
+    return store
 
 
 def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
@@ -70,9 +70,17 @@ def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
         raise InvalidOption(f"{path}:{line}: this is no TOML: {what[:1].lower()}{what[1:]}") from None
 
 
-def _beside(path: Path, store: str | None) -> Path | None:
-    """A path in a configuration counts from the folder that the configuration is in."""
-    return None if store is None else path.parent / Path(store).expanduser()
+def _store(server: dict[str, Any], path: Path, faults: Faults) -> Path | PostgresUrl | None:
+    """Remove the store from a table; its path counts from the folder that the configuration is in."""
+    from ponder.store.place import place_of
+
+    place, given = ("server", "store"), server.pop("store", None)
+    if given is None or not isinstance(given, str):
+        if given is not None:  # what it is may hold a password
+            faults.add(place, "server: store is not text")
+        return None
+    named = faults.attempt(place, lambda: place_of(given))
+    return path.parent / named if isinstance(named, Path) else named
 
 
 def _config(document: Mapping[str, Any], path: Path, faults: Faults) -> Config:
@@ -82,9 +90,8 @@ def _config(document: Mapping[str, Any], path: Path, faults: Faults) -> Config:
     caps = faults.values(Caps(), tables.get("caps", {}), ("caps",))
     limits = faults.values(Limits(), tables.get("limits", {}), ("limits",))
     total = faults.values(Limits(), server.pop("limits", {}), ("server", "limits"))
-    store = faults.take(server, "store", str, ("server",))
     config = Config(
-        store=_beside(path, store),
+        store=_store(server, path, faults),
         defaults=_defaults(tables.get("defaults", {}), faults),
         caps=caps,
         limits=limits,

@@ -12,7 +12,7 @@ from ponder.core.errors import PonderError
 from ponder.gateway.config import Config, Upstream
 from ponder.gateway.fallback import Routes
 from ponder.gateway.queue import FairQueue
-from ponder.store.sqlite import Store
+from ponder.store.base import RunStore
 
 __all__ = ["Health"]
 
@@ -31,7 +31,7 @@ class Health:
     """
 
     def __init__(
-        self, config: Config, store: Store, queue: FairQueue, routes: Routes, embedded: Mapping[str, Backend]
+        self, config: Config, store: RunStore, queue: FairQueue, routes: Routes, embedded: Mapping[str, Backend]
     ) -> None:
         self._config = config
         self._store = store
@@ -80,8 +80,7 @@ class Health:
         return {**await _outcome(check), "breaker": self._routes.breakers[name].state}
 
     async def _try_store(self) -> None:
-        with self._store.transaction():
-            pass
+        self._store.check()
 
 
 async def _outcome(check: Callable[[], Awaitable[None]]) -> dict[str, Any]:

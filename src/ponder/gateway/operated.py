@@ -16,7 +16,7 @@ from ponder.gateway.logs import log_request
 from ponder.gateway.metrics import Metrics
 from ponder.gateway.observed import Observed
 from ponder.gateway.record import Record
-from ponder.store.sqlite import Store
+from ponder.store.base import RunStore
 
 __all__ = ["METRICS_KEY", "Operated"]
 
@@ -34,7 +34,7 @@ class Operated:
     """
 
     def __init__(
-        self, app: Callable[..., Awaitable[None]], *, config: Config, store: Store, admission: Admission,
+        self, app: Callable[..., Awaitable[None]], *, config: Config, store: RunStore, admission: Admission,
         routes: Routes, embedded: Mapping[str, Backend],
     ) -> None:  # fmt: skip
         self._app = Observed(app, self._report)

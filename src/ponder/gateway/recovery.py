@@ -12,7 +12,7 @@ from ponder.core.ledger import Bill
 from ponder.engine.journal import Recorded
 from ponder.engine.state import cost_of
 from ponder.gateway.admission import Admission
-from ponder.store.sqlite import RunRow, Store
+from ponder.store.base import RunRow, RunStore
 
 __all__ = ["Recovery", "booked"]
 
@@ -27,7 +27,7 @@ _log = logging.getLogger("ponder.gateway")
 class Recovery:
     """Settles what dead processes have left; of several gateways that share a store, one does it."""
 
-    def __init__(self, store: Store, admission: Admission) -> None:
+    def __init__(self, store: RunStore, admission: Admission) -> None:
         self._store = store
         self._admission = admission
 

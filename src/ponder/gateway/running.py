@@ -20,7 +20,7 @@ from ponder.gateway.admission import Admission, Ask, Permit
 from ponder.gateway.config import Key
 from ponder.gateway.fallback import Route, Routes
 from ponder.gateway.metered import Meter, metering
-from ponder.store.sqlite import Store
+from ponder.store.base import RunStore
 
 __all__ = ["Attempt", "Finished", "Order", "Running", "Runs"]
 
@@ -63,7 +63,7 @@ class Running:
     """
 
     def __init__(
-        self, order: Order, admission: Admission, routes: Routes, store: Store, watch: Watch | None, meter: Meter
+        self, order: Order, admission: Admission, routes: Routes, store: RunStore, watch: Watch | None, meter: Meter
     ) -> None:
         self.order = order
         self.route = order.route
@@ -182,7 +182,7 @@ class Finished:
 class Runs:
     """All runs under way; those that a client has named with an ``Idempotency-Key`` can be joined."""
 
-    def __init__(self, admission: Admission, routes: Routes, store: Store) -> None:
+    def __init__(self, admission: Admission, routes: Routes, store: RunStore) -> None:
         self._admission = admission
         self._routes = routes
         self._store = store

@@ -6,12 +6,12 @@ from typing import Any
 
 from ponder.gateway.config import Key
 from ponder.gateway.failures import NotFound
-from ponder.store.sqlite import Store
+from ponder.store.base import RunStore
 
 __all__ = ["describe_run"]
 
 
-def describe_run(store: Store, run: str, key: Key) -> dict[str, Any]:
+def describe_run(store: RunStore, run: str, key: Key) -> dict[str, Any]:
     """The run: how it stands, its strategy and model, and once it has ended its answer, its bill and all branches.
 
     Raises:

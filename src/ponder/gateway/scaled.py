@@ -25,7 +25,7 @@ from ponder.gateway.recovery import Recovery, booked
 from ponder.gateway.running import Attempt, Finished, Order, Running, Runs
 from ponder.gateway.stream import Streamed
 from ponder.gateway.wire import ChatRequest, TextRequest, read
-from ponder.store.sqlite import RunRow, Store
+from ponder.store.base import RunRow, RunStore
 
 __all__ = ["Scaled"]
 
@@ -34,7 +34,7 @@ class Scaled:
     """Answers requests by runs, which are journalled in the store."""
 
     def __init__(
-        self, config: Config, models: Models, routes: Routes, store: Store, runs: Runs, recovery: Recovery
+        self, config: Config, models: Models, routes: Routes, store: RunStore, runs: Runs, recovery: Recovery
     ) -> None:
         self._config = config
         self._models = models

@@ -12,7 +12,7 @@ from ponder.core.errors import InvalidOption
 from ponder.gateway.app import Gateway, application
 from ponder.gateway.config import Config
 from ponder.gateway.logs import set_up
-from ponder.store.sqlite import Store
+from ponder.store.place import open_store
 
 __all__ = ["listen", "serve"]
 
@@ -49,7 +49,7 @@ def serve(config: Config, open_model: Open, ready: Callable[[str, Config], None]
     set_up(config)
     with listen(config.host, config.port) as listener:  # before a model is loaded, which takes its time
         embedded = {name: open_model(upstream.url) for name, upstream in config.upstreams.items() if upstream.embedded}
-        store = Store(config.store)
+        store = open_store(config.store)
         try:
             gateway = Gateway(config, store, embedded)
             settings = uvicorn.Config(

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import secrets
 import sqlite3
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from ponder.core.errors import InvalidOption, StoreError
-from ponder.engine.journal import Entry, Record, up_to_the_failure
+from ponder.core.errors import RunBusy, StoreError
+from ponder.store.base import Row, RunJournal, RunStore, Statement
+from ponder.store.place import default_place
 
-__all__ = ["RunJournal", "RunRow", "Store", "default_path"]
+__all__ = ["Store"]
 
 VERSION = 1
 
@@ -45,35 +42,18 @@ PRAGMA user_version = {VERSION};
 """
 
 
-def default_path() -> Path:
-    """``$PONDER_STORE``, or ``ponder/runs.db`` in the user's data directory."""
-    given = os.environ.get("PONDER_STORE")
-    if given:
-        return Path(given).expanduser()
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(data).expanduser() / "ponder" / "runs.db"
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run as the store knows it."""
-
-    id: str
-    created: float
-    status: str
-    job: Mapping[str, Any]
-    answer: Mapping[str, Any] | None
-
-
-class Store:
-    """The run store at `path`; created when it is not there.
+class Store(RunStore):
+    """The run store in the file `path`; created when it is not there.
 
     Raises:
         StoreError: the file cannot be opened, is no run store, or was written by a newer version.
     """
 
     def __init__(self, path: Path | str | None = None) -> None:
-        self.path = Path(path) if path is not None else default_path()
+        place = default_place() if path is None else Path(path)
+        if not isinstance(place, Path):
+            raise StoreError(f"{place} is no file; ponder.store.place.open_store() opens both")
+        self.path = place
         with self._reporting("open"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Autocommit: every statement is durable when it returns, but for the rows of journals.
@@ -84,6 +64,11 @@ class Store:
             except BaseException:
                 self._db.close()
                 raise
+
+    @property
+    def place(self) -> str:
+        """The path."""
+        return str(self.path)
 
     def _open(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -109,107 +94,22 @@ class Store:
         self._pending.commit()
         self._db.close()
 
-    def begin(self, job: Mapping[str, Any], run: str | None = None) -> str:
-        """Enter a new run; returns its id, which is `run` if that is given.
-
-        Raises:
-            StoreError: it cannot be written, or there is a run `run` already.
-        """
-        self._pending.commit()
-        with self._reporting("write"):
-            while True:
-                name = run or secrets.token_hex(4)
-                try:
-                    values = (name, time.time(), json.dumps(job))
-                    self._db.execute("INSERT INTO runs VALUES (?, ?, 'running', ?, NULL)", values)
-                    return name
-                except sqlite3.IntegrityError:  # among many thousands of runs two draw the same id now and then
-                    if run is not None:
-                        raise
-
-    def finish(self, run: str, status: str, answer: Mapping[str, Any] | None) -> None:
-        """Write down how a run ended."""
-        self._pending.commit()
-        with self._reporting("write"):
-            self._db.execute(
-                "UPDATE runs SET status = ?, answer = ? WHERE id = ?",
-                (status, None if answer is None else json.dumps(answer), run),
-            )
+    def check(self) -> None:
+        """See that the file can be written."""
+        with self.transaction():
+            pass
 
     def journal(self, run: str) -> RunJournal:
         """The journal of one run."""
         return RunJournal(self._pending, run)
 
-    def run(self, name: str) -> RunRow:
-        """A run by its id, by the beginning of it, or ``"last"``.
+    def _read(self, statement: str, *values: Any) -> list[Row]:
+        with self._reporting("read"):  # on the connection that journals write on, so it finds what they wrote
+            return self._db.execute(statement, values).fetchall()
 
-        Raises:
-            InvalidOption: there is none, or several begin so.
-        """
-        if name == "last":
-            rows = self.runs(limit=1)
-        else:
-            rows = self._select("WHERE id LIKE ? || '%' LIMIT 2", (name.replace("%", "").replace("_", ""),))
-        if not rows:
-            raise InvalidOption(f"no run {name!r} in {self.path}; `ponder runs` lists them")
-        if len(rows) > 1:
-            raise InvalidOption(f"several runs begin with {name!r}; give more of the id")
-        return rows[0]
-
-    def find(self, run: str) -> RunRow | None:
-        """The run of exactly this id, None if there is none."""
-        rows = self._select("WHERE id = ?", (run,))
-        return rows[0] if rows else None
-
-    def running(self) -> list[RunRow]:
-        """The runs that have not ended; a process that works on one holds its `claim`."""
-        return self._select("WHERE status = 'running'", ())
-
-    def runs(self, limit: int = 50) -> list[RunRow]:
-        """The newest runs first."""
-        return self._select("ORDER BY created DESC LIMIT ?", (limit,))
-
-    def _select(self, clause: str, arguments: tuple[Any, ...]) -> list[RunRow]:
-        with self._reporting("read"):
-            found = self._db.execute(f"SELECT id, created, status, job, answer FROM runs {clause}", arguments)
-            return [
-                RunRow(id, created, status, json.loads(job), json.loads(answer) if answer else None)
-                for id, created, status, job, answer in found
-            ]
-
-    def entries(self, run: str) -> list[Entry]:
-        """What a run has done. Calls that had no result are marked as lost, for good."""
-        return [entry for _, entry in self._rows(run)]
-
-    def begin_again(self, run: str) -> list[Entry]:
-        """Take up a run that has ended or was cut off; gives what it has done. A failed one forgets its failure."""
-        rows = self._rows(run)
-        if self.run(run).status == "failed":
-            revised = up_to_the_failure([entry for _, entry in rows])
-            with self.transaction():
-                for (row, before), after in zip(rows, revised, strict=True):
-                    if after is None:
-                        self._db.execute("DELETE FROM actions WHERE row = ?", (row,))
-                    elif after is not before:
-                        result = json.dumps(after.result)
-                        self._db.execute("UPDATE actions SET result = ? WHERE row = ?", (result, row))
-        with self._reporting("write"):
-            self._db.execute("UPDATE runs SET status = 'running' WHERE id = ?", (run,))
-        return self.entries(run)
-
-    def _rows(self, run: str) -> list[tuple[int, Entry]]:
-        self._pending.commit()
-        with self._reporting("read"):
-            self._db.execute(
-                "UPDATE actions SET result = ? WHERE run = ? AND result IS NULL", (json.dumps({"lost": True}), run)
-            )
-            found = self._db.execute(
-                "SELECT row, lane, step, part, intent, result, at FROM actions WHERE run = ? ORDER BY row", (run,)
-            )
-            return [
-                (row, Entry(lane, step, part, json.loads(intent), json.loads(result), at))
-                for row, lane, step, part, intent, result, at in found
-            ]
+    def _write(self, *statements: Statement) -> int:
+        with self.transaction() as db:
+            return [db.execute(*one) for one in statements][-1].rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -243,7 +143,8 @@ class Store:
         """Hold a run, so that no second process works on it; the lock dies with the process.
 
         Raises:
-            StoreError: another process holds it.
+            RunBusy: another process holds it.
+            StoreError: it cannot be locked.
         """
         lock = self.path.parent / f".{self.path.name}.{run}.lock"
         with self._reporting("lock"):
@@ -264,7 +165,7 @@ class Store:
                     return file
             except BlockingIOError:
                 file.close()
-                raise StoreError(f"run {run} is being worked on by another process; wait for it to end") from None
+                raise RunBusy(run) from None
             except BaseException:
                 file.close()
                 raise
@@ -287,10 +188,24 @@ class _Pending:
         self._db = db
         self._writers: set[RunJournal] = set()
 
-    def write(self, writer: RunJournal, statement: str, values: tuple[Any, ...]) -> int:
-        """Write a row; returns its number."""
-        if writer.broken is not None:
-            return 0
+    def insert(self, writer: RunJournal, values: Row) -> int:
+        """See `ponder.store.base.Rows`."""
+        statement = "INSERT INTO actions (run, lane, step, part, intent, result, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        return self._write(writer, statement, values)
+
+    def update(self, writer: RunJournal, row: int, result: str, at: float) -> None:
+        """See `ponder.store.base.Rows`."""
+        self._write(writer, "UPDATE actions SET result = ?, at = ? WHERE row = ?", (result, at, row))
+
+    def commit(self) -> None:
+        """See `ponder.store.base.Rows`."""
+        try:
+            self._db.commit()
+        except sqlite3.Error as error:
+            self._fail(error)
+        self._writers.clear()
+
+    def _write(self, writer: RunJournal, statement: str, values: Row) -> int:
         self._writers.add(writer)
         try:
             if not self._db.in_transaction:
@@ -300,53 +215,10 @@ class _Pending:
             self._fail(error)
             return 0
 
-    def commit(self) -> None:
-        try:
-            self._db.commit()
-        except sqlite3.Error as error:
-            self._fail(error)
-        self._writers.clear()
-
     def _fail(self, error: sqlite3.Error) -> None:
         """Nothing of the transaction is kept, so no run that wrote into it can be resumed."""
         with suppress(sqlite3.Error):
             self._db.rollback()
         for writer in self._writers:
-            writer.broken = f"the journal stopped, this run cannot be resumed: {error}"
+            writer.breaks(error)
         self._writers.clear()
-
-
-class RunJournal:
-    """The `ponder.engine.journal.Journal` of one run.
-
-    When the disk fills up, the run goes on without it: `broken` then says why.
-    """
-
-    def __init__(self, pending: _Pending, run: str) -> None:
-        self._pending = pending
-        self._run = run
-        self.broken: str | None = None
-
-    def intend(self, lane: str, step: int, part: str, intent: Record, at: float) -> int:
-        """Write the intent; returns the row's number."""
-        return self._insert(lane, step, part, json.dumps(intent), None, at)
-
-    def note(self, lane: str, step: int, part: str, result: Record, at: float) -> None:
-        """Write a decision."""
-        self._insert(lane, step, part, "{}", json.dumps(result), at)
-
-    def settle(self, row: int, result: Record, at: float) -> None:
-        """Write the result into the row."""
-        values = (json.dumps(result), at, row)
-        self._pending.write(self, "UPDATE actions SET result = ?, at = ? WHERE row = ?", values)
-
-    def flush(self) -> None:
-        """Commit what was written."""
-        self._pending.commit()
-
-    def _insert(self, lane: str, step: int, part: str, intent: str, result: str | None, at: float) -> int:
-        return self._pending.write(
-            self,
-            "INSERT INTO actions (run, lane, step, part, intent, result, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self._run, lane, step, part, intent, result, at),
-        )
