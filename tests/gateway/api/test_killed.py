@@ -19,7 +19,8 @@ from ponder.core.ledger import Bill
 from ponder.gateway.accounts import Spent
 from ponder.gateway.accounts_sqlite import SqliteAccounts
 from ponder.gateway.admission import TOTAL
-from ponder.store.sqlite import RunRow, Store
+from ponder.store.base import RunRow
+from ponder.store.sqlite import Store
 from tests.servers.chat import ChatServer
 from tests.servers.replies import Said
 
