@@ -10,7 +10,7 @@ from ponder.core.backend import Price, Progress, Request
 from ponder.core.budget import Amount
 from ponder.core.ledger import Charge, Purpose
 
-__all__ = ["most", "spent"]
+__all__ = ["PART", "most", "spent"]
 
 PART = 16_384
 """Tokens that an image, or another part of a message that is no text, may come to."""

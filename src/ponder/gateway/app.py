@@ -39,7 +39,7 @@ from ponder.gateway.relay import Passing, Relayed
 from ponder.gateway.running import Runs
 from ponder.gateway.runs import describe_run
 from ponder.gateway.scaled import Scaled
-from ponder.gateway.wire import ChatRequest, Head, TextRequest, read_head, read_ponder
+from ponder.gateway.wire import ChatRequest, Head, TextRequest, images_in, read_head, read_ponder
 from ponder.store.base import RunStore
 
 __all__ = ["Gateway", "application"]
@@ -135,6 +135,7 @@ class _Completions:
         ask = Ask(
             upstream=route.upstream, prompt_bytes=len(body), n=choices_of(head.n, head.best_of, head.prompt),
             max_tokens=_limit(head), price=price, budget=Budget(seconds=deadline_of(scope)),
+            images=images_in(body) if price else 0,
         )  # fmt: skip
         async with gateway.admission.admit(key, ask) as permit:
             changes: dict[str, Any] = {} if route.model == head.model else {"model": route.model}

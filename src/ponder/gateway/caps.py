@@ -12,6 +12,7 @@ from ponder.core.errors import PonderError, UsageError
 from ponder.core.ledger import Bill
 from ponder.core.registry import parse_spec
 from ponder.engine.calls import ATTEMPTS
+from ponder.engine.costs import PART
 from ponder.gateway.config import Caps
 from ponder.gateway.fanout import Fanout, fanout
 
@@ -40,14 +41,14 @@ class Ask:
     `strategy` is a spec, None for a request that passes through, and `verifier` what scores its branches. `n` is how
     many choices it wants, each made in that way. `max_tokens` is the limit of one reply, None if the client sets none.
     `budget` is what the client allows, its deadline as `seconds` included. `prompt_bytes` is the size of what the
-    client sent; `prompt_tokens` the most that the model may read of it in one call, None where no part of it is more
-    than its bytes. `price` is that of the upstream's model, None when nobody knows it. `run` is the id of the run that
-    it begins or goes on with, and `booked` what earlier lives of that were booked with.
+    client sent, `images` the number of its parts that are no text. `price` is that of the upstream's model, None when
+    nobody knows it. `run` is the id of the run that it begins or goes on with, and `booked` what earlier lives of that
+    were booked with.
     """
 
     upstream: str
     prompt_bytes: int
-    prompt_tokens: int | None = None
+    images: int = 0
     strategy: str | None = None
     verifier: str | None = None
     n: int = 1
@@ -60,7 +61,7 @@ class Ask:
     @property
     def read(self) -> int:
         """The most tokens that the model reads in one call: no tokenizer makes more of a text than it has bytes."""
-        return self.prompt_bytes + 64 if self.prompt_tokens is None else self.prompt_tokens
+        return self.prompt_bytes + 64 + self.images * PART
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from ponder.gateway.http import Scope, header
 from ponder.gateway.models import Models
 from ponder.gateway.record import record
 from ponder.gateway.running import Attempt, Order
-from ponder.gateway.wire import ChatRequest, Ponder, TextRequest, messages_of
+from ponder.gateway.wire import ChatRequest, Ponder, TextRequest, images_in, messages_of
 
 __all__ = ["Request", "deadline_of", "order_of"]
 
@@ -81,7 +81,7 @@ def _attempt(
     record().model, record().upstream, record().strategy = served.model, route.upstream, plan.strategy.name
     ask = Ask(
         upstream=route.upstream, prompt_bytes=len(request.body), strategy=plan.spec, verifier=verifier,
-        max_tokens=fields.limit, budget=budget, price=price,
+        max_tokens=fields.limit, budget=budget, price=price, images=images_in(request.body) if price else 0,
     )  # fmt: skip
 
     def job(permit: Permit) -> Job:

@@ -29,6 +29,7 @@ __all__ = [
     "StreamOptions",
     "TextRequest",
     "Tool",
+    "images_in",
     "messages_of",
     "read",
     "read_head",
@@ -300,6 +301,30 @@ def messages_of(request: ChatRequest | TextRequest, body: bytes) -> tuple[Mappin
         return tuple(msgspec.json.decode(body)["messages"])
     prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
     return ({"role": "prompt", "content": prompt},)
+
+
+class _Part(msgspec.Struct):
+    type: str = "text"
+
+
+class _Parts(msgspec.Struct):
+    content: str | list[_Part] | None = None
+
+
+class _Messages(msgspec.Struct):
+    messages: list[_Parts] = []
+
+
+_messages = msgspec.json.Decoder(_Messages)
+
+
+def images_in(body: bytes) -> int:
+    """How many parts of the messages are no text; a model may read much more of them than they have bytes."""
+    try:
+        contents = [message.content for message in _messages.decode(body).messages]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the upstream will say what is wrong with it
+        return 0
+    return sum(part.type != "text" for content in contents if isinstance(content, list) for part in content)
 
 
 def _translated(error: Exception) -> BadRequest:

@@ -163,10 +163,10 @@ async def test_dollars_limit_the_reply_too(accounts: SqliteAccounts) -> None:
     admission = Admission(Config(limits=Limits(usd=0.001)), accounts)
     alice = await enter(accounts, "alice")
     price = Price(1, 1, 10, "given")
-    made = await permit(admission, alice, ask(price=price, prompt_tokens=100), Bill(usd=0.0005))
+    made = await permit(admission, alice, ask(price=price, prompt_bytes=36), Bill(usd=0.0005))
     assert made.max_tokens == 90
     assert made.budget.usd == pytest.approx(0.001)
-    assert (await refusal(admission, alice, ask(prompt_tokens=100))).code == "price_unknown"
+    assert (await refusal(admission, alice, ask(prompt_bytes=36))).code == "price_unknown"
 
 
 async def test_the_deadline_of_the_caps_holds_for_who_names_none(accounts: SqliteAccounts) -> None:

@@ -18,9 +18,11 @@ from ponder.core.branch import Branch
 from ponder.core.budget import Budget
 from ponder.core.problem import Problem
 from ponder.core.registry import parse_spec, runnable
+from ponder.engine.costs import PART
 from ponder.gateway.caps import Ask, Refused, demand
 from ponder.gateway.config import Caps
 from ponder.gateway.fanout import CHECK_TOKENS, fanout
+from ponder.gateway.wire import images_in
 from ponder.strategies import SHIPPED as STRATEGIES
 from ponder.verifiers import PYes
 
@@ -181,3 +183,13 @@ def test_the_worst_case_in_dollars_covers_what_the_tokens_cost(usd: float, promp
     price = Price(usd, usd / 2, 4 * usd, "given")
     made = demand(ask(prompt_bytes=prompt, n=n, max_tokens=reply, price=price), Caps(), 1000)
     assert made.usd >= price.cost(prompt, 0, n * reply)
+
+
+def test_an_image_may_cost_more_than_its_address_is_long() -> None:
+    text = b'{"messages": [{"content": "What is this?"}, {"content": [{"type": "text", "text": "and this?"}]}]}'
+    image = (
+        b'{"messages": [{"content": [{"type": "text"}, {"type": "image_url", "image_url": {"url": "https://x/y"}}]}]}'
+    )
+    assert (images_in(text), images_in(image), images_in(b"[]"), images_in(b'{"messages": 7}')) == (0, 1, 0, 0)
+    seen, unseen = (demand(ask(price=Price(1, 1, 1, "given"), images=n), Caps(), 1000).least_usd for n in (1, 0))
+    assert seen - unseen == pytest.approx(PART * 1e-6)
