@@ -49,7 +49,8 @@ def serve(model: str | None, host: str | None, port: int | None, path: Path | No
 
     if check:
         return _check(path)
-    run(_configured(model, host, port, path), open_model, lambda url, config: _announce(url, config, model))
+    config = _configured(model, host, port, path)
+    run(config, open_model, lambda url, keyed: _announce(url, config, model, keyed=keyed))
     return 0
 
 
@@ -98,14 +99,14 @@ def _upstream(model: str) -> Upstream:
     return Upstream(name="upstream", url=url, key_env="OPENAI_API_KEY")
 
 
-def _announce(url: str, config: Config, spec: str | None) -> None:
+def _announce(url: str, config: Config, spec: str | None, *, keyed: bool) -> None:
     from ponder.gateway.config import LOCAL
 
     first = next(iter(config.upstreams.values()))
     name = next(iter(first.models), first.url if first.embedded else "MODEL")
     model = name if spec is None or spec.startswith(LOCAL) else spec.partition("@")[0].removeprefix("openai/")
     ask = '{"model": "%s", "messages": [{"role": "user", "content": "What is 17 * 23?"}]}'
-    key = ' -H "Authorization: Bearer $PONDER_KEY"' if config.keys else ""
+    key = ' -H "Authorization: Bearer $PONDER_KEY"' if keyed else ""
     print(f"serving {model} at {url}; Ctrl-C stops. Try:\n")
     print(f"  curl {url}/chat/completions{key} -H 'Content-Type: application/json' \\")
     print(f"    -d '{ask % f'ponder/self-consistency(n=4)/{model}'}'", flush=True)

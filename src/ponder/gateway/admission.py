@@ -82,9 +82,13 @@ class Admission:
         with _noted():
             return await self._identify(token)
 
+    async def asks_for_a_key(self) -> bool:
+        """False while everybody is let in."""
+        return not (self._open and await self._nobody_has_a_key())
+
     async def _identify(self, token: str | None) -> Key:
         name = await authenticate(token, self._accounts) if token and self._accounts is not None else None
-        if name is None and self._open and await self._nobody_has_a_key():
+        if name is None and not await self.asks_for_a_key():
             name = ANONYMOUS
         if name is not None:
             record().key = name

@@ -38,8 +38,10 @@ def listen(host: str, port: int) -> socket.socket:
         raise InvalidOption(f"cannot listen on {host} port {port}: {reason}; choose another with --port") from None
 
 
-def serve(config: Config, open_model: Open, ready: Callable[[str, Config], None]) -> None:
-    """Serve until the process is told to stop; `ready` is called with the base URL when requests are accepted.
+def serve(config: Config, open_model: Open, ready: Callable[[str, bool], None]) -> None:
+    """Serve until the process is told to stop.
+
+    `ready` is called when requests are accepted, with the base URL and whether they need a key.
 
     Raises:
         InvalidOption: the address cannot be had.
@@ -56,7 +58,7 @@ def serve(config: Config, open_model: Open, ready: Callable[[str, Config], None]
                 application(gateway), lifespan="on", log_config=None, access_log=False, server_header=False,
                 proxy_headers=False, ws="none", timeout_graceful_shutdown=GRACE, backlog=BACKLOG,
             )  # fmt: skip
-            _Server(settings, gateway, lambda: ready(_url(listener), config)).run(sockets=[listener])
+            _Server(settings, gateway, lambda keyed: ready(_url(listener), keyed)).run(sockets=[listener])
         finally:
             store.close()
 
@@ -69,7 +71,7 @@ def _url(listener: socket.socket) -> str:
 class _Server(uvicorn.Server):
     """Says when it accepts requests; lets nobody in any more as soon as it is to stop."""
 
-    def __init__(self, config: uvicorn.Config, gateway: Gateway, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, gateway: Gateway, ready: Callable[[bool], None]) -> None:
         super().__init__(config)
         self._gateway = gateway
         self._ready = ready
@@ -77,7 +79,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._ready()
+            self._ready(await self._gateway.admission.asks_for_a_key())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._gateway.admission.close()

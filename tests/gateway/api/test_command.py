@@ -42,6 +42,17 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, options: list[str], said: str
     assert said in refusal(*options, store=tmp_path / "runs.db")
 
 
+@pytest.mark.parametrize("keyed", [False, True])
+def test_the_line_to_try_names_a_key_where_one_is_asked_for(tmp_path: Path, keyed: bool) -> None:
+    store = tmp_path / "runs.db"
+    if keyed:
+        subprocess.run([EXECUTABLE, "keys", "add", "alice"], env={"PONDER_STORE": str(store)}, check=True, timeout=60)
+    with serving("--model", DEAD, store=store) as gateway:
+        assert gateway.process.stdout is not None
+        gateway.process.stdout.readline()
+        assert ("$PONDER_KEY" in gateway.process.stdout.readline()) == keyed
+
+
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
