@@ -11,9 +11,13 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["REQUIRED", "Cluster", "Missing", "cluster"]
+import pytest
+
+__all__ = ["PASSWORD", "Cluster", "emptied"]
 
 REQUIRED = bool(os.environ.get("PONDER_REQUIRE_POSTGRES"))
 """True where a machine without PostgreSQL is a fault, not a reason to skip."""
@@ -22,7 +26,7 @@ PASSWORD = "hunter2-of-the-store"
 """Of the user `ponder`. No test may ever see it in what Ponder says."""
 
 
-class Missing(Exception):
+class _Missing(Exception):
     """There is no PostgreSQL on this machine, or it cannot be started."""
 
 
@@ -53,40 +57,55 @@ class Cluster:
         secret = self._folder / "password"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
-        self._run(
-            "initdb", "--username=ponder", f"--pwfile={secret}", "--auth=scram-sha-256", "--no-sync", "-E", "UTF8"
-        )
+        owner = ("--username=ponder", f"--pwfile={secret}", "--auth=scram-sha-256")
+        self._run("initdb", *owner, "--no-sync", "--encoding=UTF8")
         self.start()
         self.execute("CREATE DATABASE shared", database="postgres")
 
     def start(self) -> None:
         """Start the server; returns when it accepts connections."""
-        options = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories={self._folder}"
-        self._run(
-            "pg_ctl", "-w", "-s", "-o", f"{options} -c max_connections=100", "-l", str(self._folder / "log"), "start"
-        )
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": self._folder,
+            "fsync": "off",  # what a power cut would take from it, nobody needs
+        }
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        self._run("pg_ctl", "-w", "-s", "-o", options, "-l", str(self._folder / "log"), "start")
 
     def stop(self) -> None:
         """Stop it, and end the sessions."""
         self._run("pg_ctl", "-w", "-s", "-m", "fast", "stop")
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server and to all that serve its sessions."""
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Keep it from answering for as long as the block runs, with all connections open."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        for process in (self.pid, *map(int, children)):
-            os.kill(process, number)
+        processes = (self.pid, *map(int, children))
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
     def execute(self, statement: str, database: str = "shared") -> list[tuple[object, ...]]:
         """Run one statement as the owner of everything; what it finds."""
         import psycopg
 
         url = self.url.removesuffix("shared") + database
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(url, autocommit=True, options="-csearch_path=ponder") as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
     def empty(self) -> None:
-        """Forget all that is in the database."""
+        """Forget all that is in the database, and end the sessions that a test has left."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = 'shared' AND pid <> pg_backend_pid()"
+        )
         self.execute("DROP SCHEMA IF EXISTS ponder CASCADE")
 
     def remove(self) -> None:
@@ -105,20 +124,27 @@ class Cluster:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
         if made.returncode != 0:
-            raise Missing(f"{program} failed: {made.stdout[-500:]}")
+            raise _Missing(f"{program} failed: {made.stdout[-500:]}")
+
+
+def emptied() -> Cluster:
+    """The cluster of this process, with nothing in its database; skips the test where there can be none."""
+    try:
+        made = _cluster()
+    except _Missing as missing:
+        if REQUIRED:
+            raise
+        pytest.skip(str(missing))
+    made.empty()
+    return made
 
 
 @functools.cache
-def cluster() -> Cluster:
-    """The cluster of this process; it is started on the first call.
-
-    Raises:
-        Missing: there can be none.
-    """
+def _cluster() -> Cluster:
     found = shutil.which("initdb")
     binaries = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not binaries:
-        raise Missing("PostgreSQL is not installed: apt-get install postgresql")
+        raise _Missing("PostgreSQL is not installed: apt-get install postgresql")
     made = Cluster(binaries[-1], Path(tempfile.mkdtemp(prefix="ponder-postgres-")))
     atexit.register(made.remove)
     made.create()

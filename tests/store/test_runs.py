@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,31 +18,24 @@ from ponder.core.registry import strategy
 from ponder.core.session import Session
 from ponder.core.voting import vote
 from ponder.engine.live import Live
-from ponder.store.sqlite import Store
+from ponder.store.base import RunStore
 
 ONE_BY_ONE = frozenset(Capability) - {Capability.N}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "runs.db")
-    yield store
-    store.close()
 
 
 def model(says: Callable[[Request, int], Reply] = lambda request, index: "so it is Answer: 4") -> Scripted:
     return Scripted(says, capabilities=ONE_BY_ONE, token_seconds=0.001)
 
 
-def solve(store: Store, backend: Scripted, spec: str, **options: Any) -> Answer:
+def solve(store: RunStore, backend: Scripted, spec: str, **options: Any) -> Answer:
     return asyncio.run(asolve("?", strategy=spec, model=backend, store=store, max_tokens=20, seed=3, **options))
 
 
-def resume(store: Store, backend: Scripted) -> Answer:
+def resume(store: RunStore, backend: Scripted) -> Answer:
     return asyncio.run(aresume("last", store, backend=backend))
 
 
-def test_a_finished_run_gives_its_answer_again_without_a_call(store: Store) -> None:
+def test_a_finished_run_gives_its_answer_again_without_a_call(store: RunStore) -> None:
     answer = solve(store, model(), "self-consistency(n=3)")
     again = model()
     assert resume(store, again) == answer
@@ -51,7 +43,7 @@ def test_a_finished_run_gives_its_answer_again_without_a_call(store: Store) -> N
     assert store.run("last").status == "done"
 
 
-def test_a_stopped_run_goes_on(store: Store) -> None:
+def test_a_stopped_run_goes_on(store: RunStore) -> None:
     def stop_soon(live: Live, name: str | None) -> None:
         asyncio.get_running_loop().call_later(0.02, live.stop, "interrupted")
 
@@ -68,7 +60,7 @@ def test_a_stopped_run_goes_on(store: Store) -> None:
     assert store.run("last").status == "done"
 
 
-def test_a_run_whose_caller_gave_up_goes_on(store: Store) -> None:
+def test_a_run_whose_caller_gave_up_goes_on(store: RunStore) -> None:
     async def impatient() -> None:
         slow = Scripted(lambda request, index: "word " * 15 + "Answer: 4", token_seconds=0.05)
         with pytest.raises(TimeoutError):
@@ -92,7 +84,7 @@ def moved(request: Request, index: int) -> Reply:
 
 
 @pytest.mark.parametrize("crashes", [False, True])
-def test_a_failed_run_goes_on_after_its_last_answer_once_the_server_is_back(store: Store, crashes: bool) -> None:
+def test_a_failed_run_goes_on_after_its_last_answer_once_the_server_is_back(store: RunStore, crashes: bool) -> None:
     with pytest.raises(Rejected, match="moved"):
         solve(store, model(moved), "plans-first")
     failed = store.run("last")
@@ -109,7 +101,7 @@ def test_a_failed_run_goes_on_after_its_last_answer_once_the_server_is_back(stor
     assert store.run("last").status == "done"
 
 
-def test_a_run_that_fails_again_can_be_taken_up_again(store: Store) -> None:
+def test_a_run_that_fails_again_can_be_taken_up_again(store: RunStore) -> None:
     with pytest.raises(Rejected):
         solve(store, model(moved), "plans-first")
     with pytest.raises(Rejected):
@@ -118,7 +110,7 @@ def test_a_run_that_fails_again_can_be_taken_up_again(store: Store) -> None:
     assert (answer.value, answer.bill.calls, answer.bill.failed_calls) == ("4", 1 + 1 + 1 + 3, 2)
 
 
-def test_a_run_that_failed_half_way_has_an_answer_and_goes_on_too(store: Store) -> None:
+def test_a_run_that_failed_half_way_has_an_answer_and_goes_on_too(store: RunStore) -> None:
     """The two samples of the first window disagree; then the server moves."""
     asked = iter(["Answer: 4", "Answer: 5"])
     answer = solve(store, model(lambda *_: next(asked, Rejected("the server has moved"))), "esc(n=4,window=2)")
@@ -130,7 +122,7 @@ def test_a_run_that_failed_half_way_has_an_answer_and_goes_on_too(store: Store) 
     assert store.run("last").status == "done"
 
 
-def test_a_budget_that_is_too_small_is_refused_and_nothing_is_sent(store: Store) -> None:
+def test_a_budget_that_is_too_small_is_refused_and_nothing_is_sent(store: RunStore) -> None:
     backend = model()
     with pytest.raises(BudgetTooSmall):
         solve(store, backend, "self-consistency(n=3)", budget="tokens=19")

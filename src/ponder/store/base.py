@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -23,6 +24,8 @@ Statement = tuple[str, Sequence[Any]]
 
 LAST = "\U0010ffff"
 """The last of all characters."""
+
+_TEXT = re.compile(r"[^\0\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,5 +220,5 @@ class RunStore(ABC):
 
 
 def _may_be(name: str) -> bool:
-    """False for what can be no id: what has no beginning, or that a database cannot even look for."""
-    return name != "" and "\0" not in name
+    """False for what can be no id, and what a database cannot even look for."""
+    return _TEXT.fullmatch(name) is not None
