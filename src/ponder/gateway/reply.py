@@ -9,6 +9,7 @@ from typing import Any
 
 from ponder.core.answer import Answer
 from ponder.core.branch import Branch
+from ponder.core.errors import CallTimeout
 from ponder.core.ledger import Bill
 from ponder.gateway.consensus import most_typical
 from ponder.gateway.running import Finished, Running
@@ -40,10 +41,15 @@ def reply_of(answer: Answer) -> Reply:
 
     Where no branch gave a final answer, as in a free conversation, it is the reply that shares most with the others;
     where none was complete, what there is of the longest.
+
+    Raises:
+        CallTimeout: there is nothing of any.
     """
     branch = _spokesman(answer)
     if branch is None:
         return Reply(answer.text, "", (), "stop" if answer.text else "length")
+    if branch.ending == "budget" and not (branch.text or branch.thinking or branch.tool_calls):
+        raise CallTimeout("time was up before the model had said a word")
     finish = "tool_calls" if branch.tool_calls else "stop"
     return Reply(branch.text, branch.thinking, branch.tool_calls, finish if branch.ending == "stop" else "length")
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ponder.core.answer import Answer
+from ponder.core.errors import CallTimeout
 from ponder.core.registry import Plan
 from ponder.gateway.caps import Refused
 from ponder.gateway.failures import failure_of
@@ -144,7 +145,10 @@ class Streamed:
         elif (error := task.exception()) is not None:
             await self._fail(error)
         else:
-            await self._finish(task.result())
+            try:
+                await self._finish(task.result())
+            except CallTimeout as late:
+                await self._fail(late)
         await self._write(DONE)
         await self._send({"type": "http.response.body", "body": b""})
 

@@ -73,6 +73,7 @@ class Transport:
         try:
             async with self._ready().post(self._address.url + path, data=body, allow_redirects=False) as response:
                 if response.status == 200:
+                    self._refuse_packed(response)
                     return await read(response)
                 text = await _error_text(response)
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -94,10 +95,15 @@ class Transport:
                 if response.status in (404, 405):
                     return None
                 if response.status == 200:
+                    self._refuse_packed(response)
                     return self.json(await self.read(response, LARGEST_REPLY))
                 raise from_status(self.place, response.status, response.headers, await _error_text(response))
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._translated(error) from None
+
+    def _refuse_packed(self, response: ClientResponse) -> None:
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise BrokenReply(f"{self.place} sent a packed reply, which nobody has asked for")
 
     async def _known_models(self) -> list[str]:
         try:
@@ -118,7 +124,7 @@ class Transport:
 
     async def read(self, response: ClientResponse, limit: int) -> bytes:
         """The body, if it has at most `limit` bytes."""
-        if (response.content_length or limit) < limit and "Content-Encoding" not in response.headers:
+        if (response.content_length or limit) < limit:
             return await response.read()
         return b"".join([piece async for piece in self.pieces(response, limit)])
 
