@@ -137,8 +137,9 @@ class _Transaction:
         All do that in the same order, so that nobody waits for who waits for them. A statement sees all that was
         committed before it began: what comes after this one sees what the last holder of the lock has written.
         """
-        for number in sorted(lock_number("account", account) for account in accounts):
-            await self._db.execute("SELECT pg_advisory_xact_lock(%s)", (number,))
+        numbers = sorted(lock_number("account", account) for account in accounts)
+        if numbers:
+            await self._db.execute("SELECT pg_advisory_xact_lock(one) FROM unnest(%s::bigint[]) AS one", (numbers,))
 
     async def read(self, statement: str, *values: Any) -> list[Row]:
         return await (await self._db.execute(to_format(statement), values)).fetchall()

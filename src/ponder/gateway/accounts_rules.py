@@ -50,15 +50,15 @@ def turn_of(level: float, at: float, per_minute: int, now: float) -> tuple[float
 
 
 def share_of(
-    want: Want, holders: Sequence[tuple[str, Limits]], spent: Sequence[Sums], held: Sequence[Sums], now: float
+    want: Want, holders: Sequence[tuple[str, Limits]], sums: Sequence[tuple[Sums, Sums]], now: float
 ) -> tuple[int, int] | Shortage:
     """The tokens and billionths of a dollar that can be reserved in all accounts at once.
 
-    `spent` and `held` are what each of the `holders` has come to.
+    `sums` are what each of the `holders` has spent, and what is held for it.
     """
     tokens, nano = want.tokens, nano_of(want.usd)
-    for (account, limits), gone, kept in zip(holders, spent, held, strict=True):
-        for limit, whole, used, waiting in _limits(limits, gone, kept):
+    for (account, limits), (spent, held) in zip(holders, sums, strict=True):
+        for limit, whole, used, waiting in _limits(limits, spent, held):
             money = limit.startswith("usd")
             least, left = nano_of(want.least_usd) if money else want.least_tokens, max(0, whole - used - waiting)
             if left < least:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -16,20 +16,16 @@ from ponder.store.base import Row
 
 __all__ = ["SqlAccounts", "Transaction"]
 
-# One statement, so that it sees a reservation either held or spent: between two it could be in neither.
 _USED = """
 SELECT coalesce(sum(tokens) FILTER (WHERE day = ?), 0), coalesce(sum(nano) FILTER (WHERE day = ?), 0),
-       coalesce(sum(tokens), 0), coalesce(sum(nano), 0), 0 AS held
-FROM gateway_spent WHERE account = ?
-UNION ALL
-SELECT coalesce(sum(tokens) FILTER (WHERE day = ?), 0), coalesce(sum(nano) FILTER (WHERE day = ?), 0),
-       coalesce(sum(tokens), 0), coalesce(sum(nano), 0), 1 AS held
-FROM gateway_held WHERE account = ?
-ORDER BY held
+       coalesce(sum(tokens), 0), coalesce(sum(nano), 0), ? AS place
+FROM {table} WHERE account = ?
 """
 
+_HOLD = "INSERT INTO gateway_held VALUES {rows}"
+
 _BOOK = """
-INSERT INTO gateway_spent VALUES (?, ?, ?, ?) ON CONFLICT (account, day)
+INSERT INTO gateway_spent VALUES {rows} ON CONFLICT (account, day)
 DO UPDATE SET tokens = gateway_spent.tokens + excluded.tokens, nano = gateway_spent.nano + excluded.nano
 """
 
@@ -108,24 +104,22 @@ class SqlAccounts(ABC):
         day, ticket = int(now // DAY), secrets.token_hex(16)
         limited = [(account, limits) for account, limits in holders if limits != Limits()]
         async with self._transaction() as transaction:
-            await transaction.lock([account for account, _ in limited])
-            sums = [_sums(await transaction.read(*_used(account, day))) for account, _ in limited]
-            share = share_of(want, limited, [spent for spent, _ in sums], [held for _, held in sums], now)
+            accounts = [account for account, _ in limited]
+            await transaction.lock(accounts)
+            share = share_of(want, limited, await _used(transaction.read, accounts, day) if limited else [], now)
             if isinstance(share, Shortage):
                 return share
             tokens, nano = share
             run = (want.run, want.booked_tokens, nano_of(want.booked_usd))
-            for account, _ in holders:
-                values = (ticket, account, day, tokens, nano, *run)
-                await transaction.write("INSERT INTO gateway_held VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *values)
+            rows = [(ticket, account, day, tokens, nano, *run) for account, _ in holders]
+            await transaction.write(*_with_rows(_HOLD, rows))
         return Grant(ticket, tokens, nano / NANO)
 
     async def settle(self, ticket: str, tokens: int, usd: float) -> None:
         """See `Accounts`."""
         async with self._transaction() as transaction:
             held = await transaction.read("DELETE FROM gateway_held WHERE ticket = ? RETURNING account, day", ticket)
-            for account, day in sorted(held):  # in one order everywhere: nobody waits for who waits for them
-                await transaction.write(_BOOK, account, day, tokens, nano_of(usd))
+            await _book(transaction, [(account, day, tokens, nano_of(usd)) for account, day in held])
 
     async def held_runs(self) -> list[str]:
         """See `Accounts`."""
@@ -135,21 +129,42 @@ class SqlAccounts(ABC):
         """See `Accounts`."""
         statement = "DELETE FROM gateway_held WHERE run = ? RETURNING account, day, booked_tokens, booked_nano"
         async with self._transaction() as transaction:
-            for account, day, before, nano in sorted(await transaction.read(statement, run)):
-                await transaction.write(_BOOK, account, day, tokens - before, nano_of(usd) - nano)
+            held = await transaction.read(statement, run)
+            await _book(
+                transaction,
+                [(account, day, tokens - before, nano_of(usd) - nano) for account, day, before, nano in held],
+            )
 
     async def spent(self, account: str, now: float) -> Spent:
         """See `Accounts`."""
-        spent, held = _sums(await self._read(*_used(account, int(now // DAY))))
+        [(spent, held)] = await _used(self._read, [account], int(now // DAY))
         both = Sums(*(one + other for one, other in zip(spent, held, strict=True)))
         return Spent(both.tokens_per_day, both.usd_per_day / NANO, both.tokens, both.usd / NANO)
 
 
-def _used(account: str, day: int) -> tuple[Any, ...]:
-    return (_USED, *(day, day, account) * 2)
+async def _used(
+    read: Callable[..., Awaitable[list[Row]]], accounts: Sequence[str], day: int
+) -> list[tuple[Sums, Sums]]:
+    """What is spent and what is held in each account.
+
+    It is one statement, so that it sees every reservation either held or spent: between two it could be in neither.
+    """
+    tables = [_USED.format(table=table) for table in ("gateway_spent", "gateway_held")] * len(accounts)
+    values = [
+        (day, day, place, account) for place, account in enumerate(one for account in accounts for one in [account] * 2)
+    ]
+    found = await read(f"{' UNION ALL '.join(tables)} ORDER BY place", *(value for row in values for value in row))
+    sums = [Sums(*map(int, row[:-1])) for row in found]
+    return list(zip(sums[::2], sums[1::2], strict=True))
 
 
-def _sums(rows: list[Row]) -> tuple[Sums, Sums]:
-    """What is spent, and what is held."""
-    spent, held = (Sums(*map(int, row[:4])) for row in rows)
-    return spent, held
+async def _book(transaction: Transaction, rows: list[Row]) -> None:
+    """Add to what is spent; in one order everywhere, so that nobody waits for who waits for them."""
+    if rows:
+        await transaction.write(*_with_rows(_BOOK, sorted(rows)))
+
+
+def _with_rows(statement: str, rows: Sequence[Row]) -> tuple[Any, ...]:
+    """A statement for several rows, and their values."""
+    places = ", ".join(f"({', '.join('?' * len(row))})" for row in rows)
+    return (statement.format(rows=places), *(value for row in rows for value in row))
