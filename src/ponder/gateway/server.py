@@ -12,6 +12,7 @@ from ponder.core.errors import InvalidOption
 from ponder.gateway.app import Gateway, application
 from ponder.gateway.config import Config
 from ponder.gateway.logs import set_up
+from ponder.gateway.protocol import Bounded
 from ponder.store.place import open_store
 
 __all__ = ["listen", "serve"]
@@ -19,6 +20,9 @@ __all__ = ["listen", "serve"]
 BACKLOG = 2048
 GRACE = 30
 """Seconds that requests under way have to end when the server is asked to."""
+
+KEEP_ALIVE = 75
+"""Seconds that a connection may rest. Clients let go of theirs sooner, and so never use one that is about to close."""
 
 Open = Callable[[str], Backend]
 """Opens an embedded model, by its spec."""
@@ -57,6 +61,7 @@ def serve(config: Config, open_model: Open, ready: Callable[[str, bool], None]) 
             settings = uvicorn.Config(
                 application(gateway), lifespan="on", log_config=None, access_log=False, server_header=False,
                 proxy_headers=False, ws="none", timeout_graceful_shutdown=GRACE, backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE, http=Bounded,
             )  # fmt: skip
             _Server(settings, gateway, lambda keyed: ready(_url(listener), keyed)).run(sockets=[listener])
         finally:

@@ -1,0 +1,112 @@
+"""HTTP with bounds on what a client may keep the server waiting for, or in memory; uvicorn's own has none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = ["LARGEST_HEAD", "Bounded"]
+
+LARGEST_HEAD = 65_536
+"""Bytes of a request's first line and headers."""
+
+PATIENCE = 60.0
+"""Seconds in which a whole request has to come, its body included; and in which a client has to read `LEAST_READ`."""
+
+LEAST_READ = 60 * 1024
+"""Bytes; what is written to a client that does not read is kept until it does."""
+
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class Bounded(HttpToolsProtocol):
+    """One connection. Who sends or reads too slowly loses it, and so does a client whose headers do not end."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pending = False
+        self._in_head = False
+        self._head = 0
+        self._unread = 0
+        self._coming: asyncio.TimerHandle | None = None
+        self._going: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there, and has to say what it wants."""
+        super().connection_made(transport)
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._stop_awaiting()
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """It says more."""
+        if self._in_head:
+            self._head += len(data)
+        super().data_received(data)
+        if self._in_head and self._head > LARGEST_HEAD and not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+        if self._pending and self._coming is None:
+            self._await_request()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._pending = self._in_head = True
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its headers are there."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """It is there."""
+        self._pending = False
+        self._stop_awaiting()
+        super().on_message_complete()
+
+    def _await_request(self) -> None:
+        self._coming = self.loop.call_later(PATIENCE, self._late)
+
+    def _stop_awaiting(self) -> None:
+        if self._coming is not None:
+            self._coming.cancel()
+            self._coming = None
+
+    def _late(self) -> None:
+        if self.pipeline:  # it is not read while those before it are answered
+            self._await_request()
+        else:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than it is written to."""
+        super().pause_writing()
+        self._watch_reading()
+
+    def resume_writing(self) -> None:
+        """It has read what there was."""
+        self._stop_watching()
+        super().resume_writing()
+
+    def _watch_reading(self) -> None:
+        self._unread = self.transport.get_write_buffer_size()
+        self._going = self.loop.call_later(PATIENCE, self._look_at_reading)
+
+    def _stop_watching(self) -> None:
+        if self._going is not None:
+            self._going.cancel()
+            self._going = None
+
+    def _look_at_reading(self) -> None:
+        if self._unread - self.transport.get_write_buffer_size() < LEAST_READ:
+            self.transport.abort()
+        else:
+            self._watch_reading()
