@@ -87,9 +87,9 @@ class Running:
         return self.plan.spec if self.plan else ""
 
     @property
-    def _spent(self) -> Bill | None:
-        """What this life of it has cost so far, None if it never began."""
-        return self.live.so_far("").bill - self._booked if self.live else None
+    def _spent(self) -> Bill:
+        """What this life of it has cost so far; nothing if it never began."""
+        return self.live.so_far("").bill - self._booked if self.live else Bill(usd=0.0)
 
     @property
     def _booked(self) -> Bill:
@@ -135,9 +135,7 @@ class Running:
                     on_start=self._began, claimed=True,
                 )  # fmt: skip
             finally:
-                spent = self._spent
-                if spent is not None:
-                    permit.settle(spent)
+                permit.settle(self._spent)
             return answer
 
     def _in_time(self, job: Job) -> Job:
