@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import psycopg
 
 from ponder.core.errors import StoreError
-from ponder.store.postgres_connection import PATIENCE, AsyncConnection, connect_async, is_dead
+from ponder.store.postgres_connection import PATIENCE_OF_ONE, AsyncConnection, connect_async, is_dead
 from ponder.store.postgres_url import PostgresUrl
 
 __all__ = ["Pool"]
@@ -37,7 +37,7 @@ class Pool:
             StoreError: there is none to be had, or the database fails.
         """
         try:
-            async with asyncio.timeout(2 * PATIENCE) as turn:
+            async with asyncio.timeout(PATIENCE_OF_ONE) as turn:
                 await self._turns.acquire()
                 turn.reschedule(None)
         except TimeoutError:

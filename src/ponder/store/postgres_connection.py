@@ -17,17 +17,20 @@ __all__ = ["AsyncConnection", "Connection", "connect", "connect_async", "is_dead
 T = TypeVar("T")
 
 PATIENCE = 3
-"""Seconds that the server may take to connect, and for a statement: who asks is an event loop, which stands still."""
+"""Seconds that the server may take to connect, and for a statement for which a whole event loop stands still."""
+
+PATIENCE_OF_ONE = 10
+"""The same where only one request waits: for others that use the same account."""
 
 DEFAULTS = {"connect_timeout": PATIENCE, "client_encoding": "UTF8", "application_name": "ponder"}
 
 # Under another isolation a statement that waited for a lock would not see what was written meanwhile. The server
 # notices within a minute when the machine at the other end is gone, and gives its locks back.
-SETUP = f"""
+SETUP = """
 SET search_path TO ponder;
 SET default_transaction_isolation TO 'read committed';
-SET statement_timeout TO '{PATIENCE}s';
-SET idle_in_transaction_session_timeout TO '{2 * PATIENCE}s';
+SET statement_timeout TO '{patience}s';
+SET idle_in_transaction_session_timeout TO '{patience}s';
 SET tcp_keepalives_idle TO 20;
 SET tcp_keepalives_interval TO 10;
 SET tcp_keepalives_count TO 4;
@@ -47,7 +50,7 @@ class AsyncConnection(psycopg.AsyncConnection[TupleRow]):
 
     async def wait(self, gen: PQGen[T], *options: Any, **named: Any) -> T:
         """Wait for the server, but not for ever."""
-        return await super().wait(gen, *options, **{"timeout": PATIENCE + 1, **named})
+        return await super().wait(gen, *options, **{"timeout": PATIENCE_OF_ONE + 1, **named})
 
 
 def connect(url: PostgresUrl) -> Connection:
@@ -58,7 +61,7 @@ def connect(url: PostgresUrl) -> Connection:
     """
     connection = Connection.connect(autocommit=True, **_parameters(url))
     try:
-        connection.execute(SETUP)
+        connection.execute(SETUP.format(patience=PATIENCE))
     except BaseException:
         connection.close()
         raise
@@ -73,7 +76,7 @@ async def connect_async(url: PostgresUrl) -> AsyncConnection:
     """
     connection = await AsyncConnection.connect(autocommit=True, **_parameters(url))
     try:
-        await connection.execute(SETUP)
+        await connection.execute(SETUP.format(patience=PATIENCE_OF_ONE))
     except BaseException:
         await connection.close()
         raise

@@ -1,0 +1,169 @@
+"""A database that is gone for a while: runs go on, nothing waits for it, and it is taken up again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+
+import psycopg
+import pytest
+
+from ponder.api import aresume, asolve
+from ponder.backends.scripted import Reply, Scripted
+from ponder.core.backend import Request
+from ponder.core.errors import RunBusy, StoreError
+from ponder.gateway.accounts import Grant, Want, accounts_in
+from ponder.gateway.config import Limits
+from ponder.store.base import RunJournal, RunStore
+from ponder.store.place import open_store, place_of
+from ponder.store.postgres_connection import lock_number
+from tests.servers.postgres import Cluster
+
+pytestmark = pytest.mark.anyio
+
+AT_ONCE = 1.0
+"""Seconds; what waited for a database would take several times as long."""
+
+
+@pytest.fixture
+def store(cluster: Cluster) -> Iterator[RunStore]:
+    with closing(open_store(place_of(cluster.url))) as made:
+        yield made
+
+
+@pytest.fixture
+def stopped(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster, which a test may leave stopped."""
+    yield cluster
+    with suppress(FileNotFoundError):
+        cluster.stop()
+    cluster.start()
+
+
+def write(journal: RunJournal) -> None:
+    journal.note("/", 0, "pick", {"said": "hello"}, 0.0)
+    journal.flush()
+
+
+def until_it_works(store: RunStore) -> None:
+    while True:
+        with suppress(StoreError):
+            return store.check()
+        time.sleep(0.05)
+
+
+def test_a_restart_between_two_writes_is_not_noticed(stopped: Cluster, store: RunStore) -> None:
+    run = store.begin({})
+    with store.claim(run):
+        journal = store.journal(run)
+        write(journal)
+        stopped.stop()
+        stopped.start()
+        until_it_works(store)
+        write(journal)
+        assert journal.broken is None
+        with closing(open_store(place_of(stopped.url))) as other, pytest.raises(RunBusy), other.claim(run):
+            pass
+        assert len(store.entries(run)) == 2
+
+
+def test_a_database_that_is_down_is_an_error_at_once(stopped: Cluster, store: RunStore) -> None:
+    run = store.begin({})
+    journal = store.journal(run)
+    stopped.stop()
+    for _ in range(3):
+        began = time.monotonic()
+        with pytest.raises(StoreError, match=r"^cannot read the run store postgresql://ponder@127.0.0.1:\d+/shared: "):
+            store.runs()
+        assert time.monotonic() - began < AT_ONCE
+    write(journal)
+    assert (journal.broken or "").startswith("the journal stopped, this run cannot be resumed: cannot write")
+    stopped.start()
+    until_it_works(store)
+    assert store.run(run).status == "running"
+
+
+def test_a_run_outlives_its_database(stopped: Cluster, store: RunStore) -> None:
+    def says(request: Request, index: int) -> Reply:
+        if model.calls == 2:
+            stopped.stop()
+        return "Answer: 4"
+
+    model = Scripted(says)
+    answer = asyncio.run(asolve("?", strategy="adaptive-consistency(n=5,threshold=1)", model=model, store=store))
+    assert (answer.value, answer.bill.calls) == ("4", 5)
+    assert any("the journal stopped, this run cannot be resumed" in note for note in answer.notes)
+    stopped.start()
+    until_it_works(store)
+    again = Scripted(["Answer: 4"])
+    assert asyncio.run(aresume("last", store, backend=again)).value == "4", "what it wrote before is there"
+
+
+def test_a_database_that_does_not_answer_is_given_up(cluster: Cluster, store: RunStore) -> None:
+    run = store.begin({})
+    journal = store.journal(run)
+    with cluster.frozen():
+        write(journal)
+        assert journal.broken is not None
+        began = time.monotonic()
+        with pytest.raises(StoreError):
+            store.check()
+        assert time.monotonic() - began < AT_ONCE, "only the first one waits"
+    until_it_works(store)
+    store.finish(run, "done", None)
+    assert store.run(run).status == "done"
+
+
+def test_a_run_that_somebody_else_got_hold_of_writes_no_more(cluster: Cluster, store: RunStore) -> None:
+    run = store.begin({})
+    with store.claim(run), psycopg.connect(cluster.url) as other, ThreadPoolExecutor(1) as pool:
+        journal = store.journal(run)
+        holding = pool.submit(other.execute, f"SELECT pg_advisory_lock({lock_number('run', run)})")
+        while not cluster.execute("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            time.sleep(0.05)
+        cluster.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        holding.result(timeout=60)
+        until_it_works(store)
+        assert (journal.broken or "").endswith("another process works on it")
+        write(journal)
+        assert store.entries(run) == []
+        with pytest.raises(RunBusy), store.claim(run):
+            pass
+
+
+async def test_accounts_say_at_once_that_the_database_is_down_and_work_again(stopped: Cluster, store: RunStore) -> None:
+    accounts = accounts_in(store)
+    limits = [("alice", Limits(tokens=10))]
+    grants = await asyncio.gather(*(accounts.reserve(limits, Want(1, 1, 0, 0), 1e9) for _ in range(8)))
+    assert all(isinstance(grant, Grant) for grant in grants)
+    stopped.stop()
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(StoreError, match="cannot use the store"):
+            await accounts.key("0" * 16)
+    assert time.monotonic() - began < AT_ONCE
+    stopped.start()
+    again = await asyncio.gather(*(accounts.reserve(limits, Want(1, 1, 0, 0), 1e9) for _ in range(8)))
+    assert sum(isinstance(grant, Grant) for grant in again) == 2, "eight of ten are held still"
+    await accounts.aclose()
+
+
+async def test_what_a_client_reserved_that_has_gone_is_given_back(store: RunStore) -> None:
+    accounts = accounts_in(store)
+    for turns in range(12):  # cut off at every point of it
+        making = asyncio.create_task(accounts.reserve([("alice", Limits(tokens=100))], Want(1, 1, 0, 0), 1e9))
+        for _ in range(turns):
+            await asyncio.sleep(0.001)
+        if making.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await making
+        else:
+            made = making.result()
+            assert isinstance(made, Grant)
+            await accounts.settle(made.ticket, 0, 0.0)
+    await accounts.aclose()
+    assert (await accounts.spent("alice", 1e9)).tokens == 0
+    await accounts.aclose()
