@@ -83,7 +83,9 @@ def pair(cluster: Cluster, server: ChatServer, tmp_path_factory: pytest.TempPath
     with ExitStack() as stack:
         both = [stack.enter_context(serving("--config", str(config), store=log)) for log in logs]
         yield Pair([one.url for one in both], config)
-    assert not any(PASSWORD in log.with_suffix(".log").read_text() for log in logs)
+    said = [line for log in logs for line in log.with_suffix(".log").read_text().splitlines()]
+    assert {line for line in said if not line.startswith("{")} == {"ponder: terminated"}, "the log is JSON"
+    assert not any(PASSWORD in line for line in said)
 
 
 def ask(
