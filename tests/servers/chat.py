@@ -198,7 +198,7 @@ def _logprob(token: str) -> dict[str, Any]:
 
 
 def _usage(body: dict[str, Any], said: list[Said]) -> dict[str, Any]:
-    texts = [body["prompt"]] if "prompt" in body else [message["content"] for message in body["messages"]]
+    texts = [body["prompt"]] if "prompt" in body else [message.get("content") for message in body["messages"]]
     prompt = sum(len(str(text).split()) for text in texts)
     made = sum(len(one.tokens) for one in said)
     return {"prompt_tokens": prompt, "completion_tokens": made, "prompt_tokens_details": {"cached_tokens": 1}}

@@ -191,7 +191,7 @@ def application(gateway: Gateway) -> Operated:
         return describe_run(gateway.store, scope["path_params"]["id"], key)
 
     async def described(scope: Scope) -> Any:
-        return document()
+        return document(keyed=await gateway.admission.asks_for_a_key())
 
     completions = _Completions(gateway, "/chat/completions", ChatRequest)
     texts = _Completions(gateway, "/completions", TextRequest)

@@ -75,7 +75,7 @@ _RUN = {
 }
 
 _HEADERS = (
-    ("Idempotency-Key", {"type": "string", "minLength": 1}, "The same key gives the same run."),
+    ("Idempotency-Key", {"type": "string"}, "The same key gives the same run; an empty one is none."),
     (
         "x-ponder-deadline",
         {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400},
@@ -84,9 +84,20 @@ _HEADERS = (
 )
 
 
+_TOLD = {
+    "x-ponder-strategy": ("string", "What answered."),
+    "x-ponder-confidence": ("number", "The winner's share of the votes."),
+    "x-ponder-stopped-because": ("string", "Why it stopped."),
+    "x-ponder-overhead-ms": ("number", "Milliseconds in which no call was under way."),
+    "x-ponder-usd": ("number", "What it cost, where the price is known."),
+    "x-ponder-run": ("string", "The run, for /v1/runs/{id}."),
+    "x-ponder-fallback": ("string", "What stood in, and for which upstream."),
+}
+
+
 @cache
-def document() -> dict[str, Any]:
-    """The document, OpenAPI 3.1."""
+def document(*, keyed: bool) -> dict[str, Any]:
+    """The document, OpenAPI 3.1; `keyed` says whether requests need a key."""
     kinds = (ChatRequest, TextRequest)
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     chat, text = schemas
@@ -107,7 +118,7 @@ def document() -> dict[str, Any]:
             "schemas": {**components, "Error": _ERROR},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
-        "security": [{"key": []}, {}],
+        "security": [{"key": []}] if keyed else [],
     }
 
 
@@ -119,12 +130,17 @@ def _parameter(name: str, place: str, schema: Any, description: str = "") -> dic
 
 
 def _completion(name: str, schema: Any) -> dict[str, Any]:
-    stream = {"schema": {"type": "string", "description": "Server-sent events, the last of them [DONE]."}}
+    data = {"type": "string", "description": "A chunk of the completion, an error, or at the end [DONE]."}
+    stream = {"schema": {"type": "object", "required": ["data"], "properties": {"data": data}}}
     return {
         "operationId": name,
         "parameters": [_parameter(header, "header", kind, what) for header, kind, what in _HEADERS],
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-        "responses": _responses({"application/json": {"schema": _COMPLETION}, "text/event-stream": stream}),
+        "responses": _responses(
+            {"application/json": {"schema": _COMPLETION}, "text/event-stream": stream},
+            headers={header: {"schema": {"type": kind}, "description": what} for header, (kind, what) in _TOLD.items()},
+            links={"run": {"operationId": "getRun", "parameters": {"id": "$response.header.x-ponder-run"}}},
+        ),
     }
 
 
@@ -132,9 +148,9 @@ def _look(name: str, schema: Any) -> dict[str, Any]:
     return {"operationId": name, "responses": _responses({"application/json": {"schema": schema}})}
 
 
-def _responses(content: Any) -> dict[str, Any]:
+def _responses(content: Any, **more: Any) -> dict[str, Any]:
     error = {"description": "What went wrong.", "content": {"application/json": {"schema": _ERROR_REFERENCE}}}
-    return {"200": {"description": "The answer.", "content": content}, "4XX": error, "5XX": error}
+    return {"200": {"description": "The answer.", "content": content, **more}, "4XX": error, "5XX": error}
 
 
 _ERROR_REFERENCE = {"$ref": "#/components/schemas/Error"}

@@ -224,7 +224,8 @@ CASES: dict[str, Case] = {
     "a body that says it is huge": Case(raw(JSON + b"Content-Length: 99999999999999\r\n\r\n", b"{"), BROKEN, BROKEN),
     "a huge event": Case(raw(EVENTS + b"\r\n" + b'data: "', then=[MEGABYTE] * 40), BROKEN, BROKEN),
     "a stream without end": Case(
-        raw(EVENTS + b"\r\n", then=itertools.repeat(chunk("so ")), pause=0.05), BROKEN, "answer", streamed=LATE, seconds=3
+        raw(EVENTS + b"\r\n", then=itertools.repeat(chunk("so ")), pause=0.05), BROKEN, "answer", streamed=LATE,
+        seconds=3,
     ),
     "a gzip bomb": Case(
         raw(JSON + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(MEGABYTE * 100, 1)), BROKEN, BROKEN
