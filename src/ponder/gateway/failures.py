@@ -29,6 +29,9 @@ _ADDRESS = re.compile(r"\bhttps?://[^\s'\",;)]+")
 
 _log = logging.getLogger("ponder.gateway")
 
+_LONGEST_WAIT = 86_400
+"""Seconds; an upstream may say anything."""
+
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
@@ -116,4 +119,4 @@ def _of_upstream(error: BackendError, text: str) -> Failure:
 
 
 def _wait(seconds: float | None) -> dict[str, str]:
-    return {} if seconds is None else {"retry-after": f"{max(1, round(seconds))}"}
+    return {} if seconds is None else {"retry-after": f"{min(max(1, round(seconds)), _LONGEST_WAIT)}"}

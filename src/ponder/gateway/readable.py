@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Chunk", "Whole", "read_chunk", "read_reply"]
+__all__ = ["Chunk", "Whole", "is_refusal", "read_chunk", "read_reply"]
 
 
 class _Said(msgspec.Struct):
@@ -66,7 +66,15 @@ class Chunk(Whole):
     choices: list[_Piece] | None = None
 
 
-_decoders = {kind: msgspec.json.Decoder(kind) for kind in (_Chat, _Text, Chunk)}
+class _Reason(msgspec.Struct):
+    message: str
+
+
+class _Refusal(msgspec.Struct):
+    error: _Reason
+
+
+_decoders = {kind: msgspec.json.Decoder(kind) for kind in (_Chat, _Text, Chunk, _Refusal)}
 
 
 def read_reply(data: bytes, *, chat: bool) -> Whole:
@@ -90,6 +98,16 @@ def read_chunk(payload: bytes) -> Chunk:
     """
     chunk: Chunk = _decoded(payload, Chunk)
     return chunk
+
+
+def is_refusal(data: bytes) -> bool:
+    """Whether it is an error as clients of the chat API know it: ``{"error": {"message": ...}}``."""
+    try:
+        str(data, "utf-8")
+        _decoded(data, _Refusal)
+    except ValueError:
+        return False
+    return True
 
 
 def _decoded(data: bytes, kind: type[Any]) -> Any:

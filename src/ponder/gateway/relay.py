@@ -14,7 +14,7 @@ from ponder.core.errors import BrokenReply, Unreachable
 from ponder.gateway.booking import Books
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.http import Send
-from ponder.gateway.readable import read_chunk, read_reply
+from ponder.gateway.readable import is_refusal, read_chunk, read_reply
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
@@ -110,8 +110,10 @@ class Relay:
         return b"".join(pieces)
 
     async def _refusal(self, response: ClientResponse, data: bytes) -> None:
-        """What the upstream itself says is wrong."""
+        """What the upstream itself says is wrong; as it says it, if that is in the shape of the chat API."""
         data = self.place.hide(data)
+        if not is_refusal(data):
+            raise from_status(self.place, response.status, response.headers, data.decode("utf-8", "replace"))
         head = self._head(response, len(data))
         if response.status >= 500:
             raise Relayed(f"{self.place} answered {response.status}", head, data)

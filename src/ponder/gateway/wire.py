@@ -112,6 +112,9 @@ _HARMLESS: Mapping[str, Any] = {
 }  # fmt: skip
 """Values that ask for nothing: SDKs send defaults along."""
 
+DEEPEST = 200
+"""Levels of lists and objects in a request; whatever keeps or forwards it must not run out of stack."""
+
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
@@ -252,6 +255,7 @@ def read_head(body: bytes) -> Head:
         BadRequest: it is no JSON object, or names no model.
     """
     try:
+        str(body, "utf-8")  # the decoder does not look into what it skips
         return _head.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _translated(error) from None
@@ -277,13 +281,15 @@ def read(body: bytes, kind: type[ChatRequest] | type[TextRequest]) -> tuple[Any,
     A field that is null counts as absent.
 
     Raises:
-        BadRequest: a field is of the wrong type, out of bounds, or refused.
+        BadRequest: a field is of the wrong type, out of bounds, too deep, or refused.
     """
     try:
         fields = {name: value for name, value in _whole.decode(body).items() if value is not None}
         request = msgspec.convert(fields, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _translated(error) from None
+    if not _within(fields, DEEPEST):
+        raise BadRequest(f"the body is nested more than {DEEPEST} levels deep")
     table = CHAT if kind is ChatRequest else TEXT
     for name, value in fields.items():
         reason = table.get(name, FORWARDED)
@@ -293,6 +299,15 @@ def read(body: bytes, kind: type[ChatRequest] | type[TextRequest]) -> tuple[Any,
     if isinstance(options.get("stop"), str):
         options["stop"] = [options["stop"]]
     return request, options
+
+
+def _within(value: object, levels: int) -> bool:
+    """Whether `value` is nested that deep at most."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return True
+    return levels > 0 and all(_within(one, levels - 1) for one in value)
 
 
 def messages_of(request: ChatRequest | TextRequest, body: bytes) -> tuple[Mapping[str, Any], ...]:

@@ -23,6 +23,7 @@ from typing import Any
 
 from aiohttp import ClientSession, DummyCookieJar, web
 
+from ponder.gateway.breaker import COOLING
 from tests.gateway.faults.soak_report import FAULTY, LEAVES, STAYS, Report
 from tests.gateway.faults.upstream_faults import CASES
 from tests.servers.chat import ChatServer, running
@@ -141,6 +142,8 @@ class Client:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
             said = f"UNTYPED {error!r}"
         self.report.outcomes[kind, said] += 1
+        if said == "upstream_down":
+            await asyncio.sleep(COOLING)  # as Retry-After says: the requests are to find the upstream up
 
     async def ask(self, key: str, fault: str = "", **fields: Any) -> str:
         """Send one: ``"answer"``, or the code of an error."""
@@ -169,7 +172,7 @@ def _told(payloads: list[Any], status: int) -> tuple[str, dict[str, Any]]:
     for payload in payloads:
         if error := payload.get("error"):
             assert error["message"], payload
-            return error.get("code") or str(status), usage
+            return str(error.get("code") or status), usage
         usage = payload.get("usage") or usage
         for choice in payload["choices"]:
             if (choice.get("message") or choice.get("delta") or {}).get("content"):

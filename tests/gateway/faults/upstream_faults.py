@@ -146,14 +146,15 @@ CASES: dict[str, Case] = {
     "401": Case(NAMED["401"], "upstream_rejected", "upstream_rejected"),
     "403": Case(status(403, "no"), "upstream_rejected", "upstream_rejected"),
     "429": Case(status(429, '{"error": {"message": "Slow down"}}'), "429", "upstream_rate_limit"),
-    "429 for now": Case(status(429, "no", Retry_After="0"), "429", "upstream_rate_limit"),
-    "429 for ever": Case(status(429, "no", Retry_After="9" * 30), "429", "upstream_rate_limit"),
-    "429 until Doomsday": Case(status(429, "no", Retry_After="Doomsday"), "429", "upstream_rate_limit"),
-    "500": Case(NAMED["500"], "500", BROKEN),
-    "502": Case(status(502, "<html>Bad Gateway</html>"), "502", BROKEN),
+    "429 for now": Case(status(429, "no", Retry_After="0"), "upstream_rate_limit", "upstream_rate_limit"),
+    "429 for ever": Case(status(429, "no", Retry_After="9" * 30), "upstream_rate_limit", "upstream_rate_limit"),
+    "429 until Doomsday": Case(status(429, "no", Retry_After="Doomsday"), "upstream_rate_limit", "upstream_rate_limit"),
+    "500": Case(NAMED["500"], BROKEN, BROKEN),
+    "500 in the upstream's own words": Case(status(500, '{"error": {"message": "Oops"}}'), "500", BROKEN),
+    "502": Case(status(502, "<html>Bad Gateway</html>"), BROKEN, BROKEN),
     "503": Case(NAMED["503"], "503", BROKEN),
     "500 as a stream": Case(
-        raw(EVENTS.replace(b"200 OK", b"500 Oops") + b"Content-Length: 6\r\n\r\ndata: "), "500", BROKEN
+        raw(EVENTS.replace(b"200 OK", b"500 Oops") + b"Content-Length: 6\r\n\r\ndata: "), BROKEN, BROKEN
     ),
     "a redirect": Case(status(307, Location="http://192.0.2.1/v1"), "upstream_rejected", "upstream_rejected"),
     "no content": Case(status(204), "upstream_rejected", "upstream_rejected"),
