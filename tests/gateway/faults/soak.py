@@ -21,19 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession, DummyCookieJar, web
+from aiohttp import web
 
-from ponder.gateway.breaker import COOLING
-from tests.gateway.faults.soak_report import FAULTY, LEAVES, STAYS, Report
+from tests.gateway.faults.soak_client import Client
+from tests.gateway.faults.soak_report import FAULTY, LEAVES, SPARE, STAYS, Report
 from tests.gateway.faults.upstream_faults import CASES
 from tests.servers.chat import ChatServer, running
 
 __all__ = ["soak"]
-
-ASK: Any = [{"role": "user", "content": "What is 2 + 2?"}]
-HEAVY = {name for name in CASES if "huge b" in name or "huge e" in name or "bomb" in name or "without end" in name}
-FAULTS = sorted(set(CASES) - HEAVY)
-MODELS = ("m", "ponder/single/m", "ponder/self-consistency(n=3)/m", "ponder/adaptive-consistency(n=6)/m")
 
 CONFIG = """
 [server]
@@ -109,77 +104,6 @@ def watched(config: Path) -> Iterator[Watched]:
         process.communicate(timeout=60)
 
 
-class Client:
-    """Sends the requests of one run, as a random number generator says: over HTTP itself, as the SDK takes its time."""
-
-    def __init__(self, url: str, keys: dict[str, str], rng: random.Random, faults: float, report: Report) -> None:
-        self.report = report
-        self._url = f"{url}/chat/completions"
-        self._headers = {name: {"Authorization": f"Bearer {key}"} for name, key in keys.items()}
-        self._rng = rng
-        self._faults = faults
-        self._session = ClientSession(cookie_jar=DummyCookieJar())
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._session.close()
-
-    async def one(self) -> None:
-        """Send one at random."""
-        rng = self._rng
-        model, stream = rng.choice(MODELS), rng.random() < 0.5
-        leaves = rng.random() < 0.1
-        fault = rng.choice(FAULTS) if not leaves and rng.random() < self._faults else ""
-        key = FAULTY if fault else LEAVES if leaves or "adaptive" in model else STAYS
-        kind = "leaves" if leaves else "fault" if fault else f"{model} {'stream' if stream else 'whole'}"
-        fields = {"model": model, "stream": stream, "seed": rng.randrange(10**6)}
-        patience = rng.uniform(0.001, 0.3) if leaves else 300
-        try:
-            async with asyncio.timeout(patience):
-                said = await self.ask(key, fault, **fields)
-        except TimeoutError:
-            said = "left" if leaves else "HANGS"
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
-            said = f"UNTYPED {error!r}"
-        self.report.outcomes[kind, said] += 1
-        if said == "upstream_down":
-            await asyncio.sleep(COOLING)  # as Retry-After says: the requests are to find the upstream up
-
-    async def ask(self, key: str, fault: str = "", **fields: Any) -> str:
-        """Send one: ``"answer"``, or the code of an error."""
-        body = {"messages": ASK, "max_tokens": 64, "user": f"{key}: {fault}", **fields}
-        if fields.get("stream"):
-            body["stream_options"] = {"include_usage": True}
-        headers = {**self._headers[key], "x-ponder-deadline": "8" if fault else "300"}
-        async with self._session.post(self._url, json=body, headers=headers) as response:
-            data = await response.read()
-        events = response.content_type == "text/event-stream"
-        said, usage = _told(_payloads(data) if events else [json.loads(data)], response.status)
-        if key != FAULTY:  # what those are told is no count
-            self.report.received[key] += usage.get("completion_tokens", 0)
-        return said
-
-
-def _payloads(data: bytes) -> list[Any]:
-    lines = [line.removeprefix("data: ") for line in data.decode().splitlines() if line.startswith("data: ")]
-    assert lines[-1] == "[DONE]", lines[-1]
-    return [json.loads(line) for line in lines[:-1]]
-
-
-def _told(payloads: list[Any], status: int) -> tuple[str, dict[str, Any]]:
-    """What came of a request, and its usage."""
-    said, usage = "EMPTY", {}
-    for payload in payloads:
-        if error := payload.get("error"):
-            assert error["message"], payload
-            return str(error.get("code") or status), usage
-        usage = payload.get("usage") or usage
-        for choice in payload["choices"]:
-            if (choice.get("message") or choice.get("delta") or {}).get("content"):
-                said = "answer"
-    return said, usage
-
-
 def _key(config: Path, name: str) -> str:
     made = subprocess.run(
         [str(Path(sys.executable).with_name("ponder")), "keys", "add", name, "--config", str(config)],
@@ -210,15 +134,11 @@ async def _drive(gateway: Watched, client: Client, requests: int, at_once: int, 
     await asyncio.gather(*(worker() for _ in range(at_once)))
 
 
-FEW = 24
-"""Files that are open in a process that rests, at most."""
-
-
-async def _settled(gateway: Watched, files: int) -> dict[str, Any]:
-    """The last look, once what takes its time (kept connections, the breaker's pause) is over."""
-    for _ in range(40):
+async def _settled(gateway: Watched, kept: int) -> dict[str, Any]:
+    """A look when what takes its time is over: the breaker's pause, and connections but for so many that are `kept`."""
+    for _ in range(150):
         seen = await asyncio.to_thread(gateway.look)
-        if seen["files"] <= files and not seen["runs"] and seen["breakers"]["only"] != "open":
+        if seen["files"] <= kept + SPARE and not seen["runs"] and seen["breakers"]["only"] != "open":
             break
         await asyncio.sleep(1)
     return seen
@@ -235,14 +155,14 @@ def soak(requests: int, faults: float, seed: int, at_once: int, place: Path, say
 
             async def everything() -> None:
                 client = Client(gateway.url, keys, random.Random(seed), faults, report)
-                await _drive(gateway, client, max(50, requests // 20), at_once, lambda line: None)
-                report.looks[:] = [(0, await _settled(gateway, FEW))]
+                report.looks.append((0, await asyncio.to_thread(gateway.look)))
+                files = report.looks[0][1]["files"]
                 await _drive(gateway, client, requests, at_once, say)
                 for _ in range(3):  # closes the breaker, if the last faults have opened it
                     await _settled(gateway, 10**6)
                     await client.ask(STAYS, model="m")
                 await client.aclose()
-                report.looks.append((requests, await _settled(gateway, report.looks[0][1]["files"])))
+                report.looks.append((requests, await _settled(gateway, files)))
 
             began = time.monotonic()
             asyncio.run(everything())

@@ -7,14 +7,11 @@ import json
 import re
 import socket
 import time
-import urllib.request
 from collections.abc import Iterable, Iterator
-from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
+from bare_client import address, ask, head, metrics, resident, spoken
 from gateway_process import Gateway, serving
 
 from tests.servers.chat import ChatServer, running
@@ -24,8 +21,6 @@ from tests.servers.replies import Said
 ASK = {"model": "test-model", "messages": [{"role": "user", "content": "What is 2 + 2?"}]}
 SCALED = {**ASK, "model": "ponder/self-consistency(n=3)/test-model"}
 MEGABYTE = 2**20
-
-Address = tuple[str, int]
 
 
 @pytest.fixture(scope="module")
@@ -53,59 +48,6 @@ def _unharmed(gateway: Gateway, server: ChatServer) -> Iterator[None]:
             return
         time.sleep(0.1)
     raise AssertionError("something is still under way")
-
-
-def metrics(gateway: Gateway) -> str:
-    with urllib.request.urlopen(gateway.url.removesuffix("/v1") + "/metrics", timeout=60) as response:
-        text: str = response.read().decode()
-        return text
-
-
-def resident(gateway: Gateway) -> int:
-    """Bytes of memory that the gateway has."""
-    status = Path(f"/proc/{gateway.process.pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) * 1024
-
-
-def address(gateway: Gateway) -> Address:
-    parts = urlsplit(gateway.url)
-    assert parts.hostname
-    assert parts.port
-    return parts.hostname, parts.port
-
-
-def ask(gateway: Gateway, body: Any) -> tuple[int, Any]:
-    """One request: its status, and the JSON that came."""
-    connection = HTTPConnection(*address(gateway), timeout=60)
-    connection.request("POST", "/v1/chat/completions", body if isinstance(body, bytes) else json.dumps(body).encode())
-    response = connection.getresponse()
-    data = response.read()
-    connection.close()
-    return response.status, json.loads(data)
-
-
-def head(length: object, **headers: str) -> bytes:
-    lines = [f"{name}: {value}" for name, value in {"Host": "it", "Content-Length": str(length), **headers}.items()]
-    return "\r\n".join(["POST /v1/chat/completions HTTP/1.1", *lines, "", ""]).encode()
-
-
-def spoken(gateway: Gateway, *pieces: bytes, seconds: float = 60) -> bytes:
-    """What comes back for these bytes, until the gateway closes the connection."""
-    with socket.create_connection(address(gateway), timeout=seconds) as connection:
-        for piece in pieces:
-            connection.sendall(piece)
-        received = b""
-        try:
-            while data := connection.recv(65_536):
-                received += data
-        except ConnectionResetError:
-            pass
-        return received
-
-
-NESTED = b'{"model": "test-model", "messages": %s}'
 
 
 @pytest.mark.parametrize("model", ["test-model", "ponder/single/test-model"])

@@ -1,0 +1,103 @@
+"""A client that keeps the server waiting loses its connection; one whose answer takes its time does not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from ponder.gateway import protocol
+
+PATIENCE = 0.5
+REQUEST = b"POST / HTTP/1.1\r\nHost: it\r\nContent-Length: 4\r\n\r\n"
+
+ended = threading.Event()
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Answers after a while; ``/flood`` gets more than any buffer holds."""
+    assert scope["type"] == "http"
+    while (message := await receive()).get("more_body"):
+        pass
+    if message["type"] == "http.disconnect":
+        ended.set()
+        return
+    await asyncio.sleep(3 * PATIENCE)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(1000 if scope["path"] == "/flood" else 1):
+        await send({"type": "http.response.body", "body": b"a" * 65_536, "more_body": True})
+    await send({"type": "http.response.body", "body": b"the end"})
+    ended.set()
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    monkeypatch.setattr(protocol, "PATIENCE", PATIENCE)
+    ended.clear()
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, http=protocol.Bounded, lifespan="off", log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield listener.getsockname()
+    server.should_exit = True
+    thread.join()
+
+
+def received(connection: socket.socket) -> bytes:
+    """Everything, until the server closes the connection."""
+    data = b""
+    try:
+        while piece := connection.recv(2**20):
+            data += piece
+    except ConnectionResetError:
+        pass
+    return data
+
+
+@pytest.mark.parametrize("half", [b"", b"POST / HT", REQUEST[:-2], REQUEST, REQUEST + b"fou"])
+def test_half_a_request_is_not_waited_for(address: tuple[str, int], half: bytes) -> None:
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(half)
+        assert received(connection) == b""
+
+
+def test_nor_is_one_that_comes_in_drops(address: tuple[str, int]) -> None:
+    began = time.monotonic()
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.settimeout(PATIENCE / 10)
+        connection.sendall(b"POST / HTTP/1.1\r\n")
+        while time.monotonic() - began < 100 * PATIENCE:
+            connection.sendall(b"X-A: b\r\n")
+            try:
+                assert connection.recv(1) == b""
+                return
+            except TimeoutError:
+                continue
+            except ConnectionResetError:
+                return
+    raise AssertionError("it was waited for")
+
+
+def test_an_answer_may_take_longer(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(REQUEST.replace(b"Host", b"Connection: close\r\nHost") + b"four")
+        assert received(connection).endswith(b"the end\r\n0\r\n\r\n")
+
+
+def test_who_does_not_read_loses_the_rest(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(REQUEST.replace(b"/ ", b"/flood ") + b"four")
+        assert ended.wait(60)
+        assert not received(connection).endswith(b"the end\r\n0\r\n\r\n")
+
+
+def test_who_reads_gets_all_of_it(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(REQUEST.replace(b"/ ", b"/flood ").replace(b"Host", b"Connection: close\r\nHost") + b"four")
+        assert received(connection).endswith(b"the end\r\n0\r\n\r\n")
