@@ -8,6 +8,7 @@ import re
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -173,6 +174,16 @@ def test_who_goes_away_cancels_the_call_within_a_second(
     server.reset()
     ended(gateway)
     assert (tokens_booked(gateway) > tokens) is stream, "what was streamed is booked"
+
+
+def test_the_impatience_of_some_clients_is_not_held_against_the_upstream(gateway: Gateway, server: ChatServer) -> None:
+    server.latency = 2.0
+    for _ in range(6):  # one more than opens the breaker
+        connection = HTTPConnection(*address(gateway), timeout=60)
+        connection.request("POST", "/v1/chat/completions", json.dumps(ASK), {"x-ponder-deadline": "0.05"})
+        assert connection.getresponse().status == 504
+        connection.close()
+    assert '\nponder_breaker_state{upstream="upstream"} 0.0\n' in metrics(gateway)
 
 
 def ended(gateway: Gateway) -> None:
