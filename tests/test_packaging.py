@@ -31,12 +31,18 @@ def locked(name: str) -> dict[str, Requirement]:
 LOADED_BY_UVICORN = {"httptools", "uvloop"}
 
 
-def runtime() -> list[Requirement]:
-    """What the package needs, with the extras that the quickstart installs."""
+RUNTIME = ["local", "replay", "plots", "gateway"]
+"""The extras that the quickstart installs."""
+
+DEVELOPMENT = [*RUNTIME, "otel", "postgres"]
+"""Those whose packages the package imports."""
+
+
+def needed(extras: list[str]) -> list[Requirement]:
+    """What the package needs, with these extras."""
     project = PROJECT["project"]
-    extras = project["optional-dependencies"]
-    installed = [*extras["local"], *extras["replay"], *extras["plots"], *extras["gateway"]]
-    return [Requirement(text) for text in [*project["dependencies"], *installed]]
+    optional = [text for name in extras for text in project["optional-dependencies"][name]]
+    return [Requirement(text) for text in [*project["dependencies"], *optional]]
 
 
 def group(name: str) -> list[Requirement]:
@@ -44,25 +50,28 @@ def group(name: str) -> list[Requirement]:
     return [Requirement(text) for text in PROJECT["dependency-groups"][name] if isinstance(text, str)]
 
 
-def third_party() -> set[str]:
-    """The distributions that the package imports, wherever in a file the import stands."""
+def imported() -> list[set[str]]:
+    """For each module that the package imports, wherever in a file that stands, the distributions that have it."""
     nodes = [node for path in (ROOT / "src").rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
     modules = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"ponder"}
     distributions = importlib.metadata.packages_distributions()
-    return {canonicalize_name(distributions[module][0]) for module in modules}
+    return [{canonicalize_name(name) for name in distributions[module]} for module in modules]
 
 
 def test_the_project_requires_what_it_imports() -> None:
-    required = {canonicalize_name(requirement.name) for requirement in runtime()}
-    assert third_party() | LOADED_BY_UVICORN == required
+    required = {canonicalize_name(requirement.name) for requirement in needed(DEVELOPMENT)}
+    assert [names for names in imported() if not names & required] == []
+    assert required <= LOADED_BY_UVICORN.union(*imported())
 
 
-@pytest.mark.parametrize(("lock", "groups"), [("runtime", ["build"]), ("dev", ["build", "dev"])])
-def test_a_lock_covers_what_the_project_requires(lock: str, groups: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("lock", "extras", "groups"), [("runtime", RUNTIME, ["build"]), ("dev", DEVELOPMENT, ["build", "dev"])]
+)
+def test_a_lock_covers_what_the_project_requires(lock: str, extras: list[str], groups: list[str]) -> None:
     pins = locked(lock)
-    for requirement in runtime() + [requirement for name in groups for requirement in group(name)]:
+    for requirement in needed(extras) + [requirement for name in groups for requirement in group(name)]:
         (exact,) = pins[canonicalize_name(requirement.name)].specifier
         assert exact.operator == "=="
         assert requirement.specifier.contains(exact.version), f"{requirement}: {exact} (run scripts/lock)"

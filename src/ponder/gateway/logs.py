@@ -88,8 +88,8 @@ def set_up(config: Config, stream: TextIO | None = None) -> None:
     secrets = [os.environ.get(upstream.key_env or "", "").strip() for upstream in config.upstreams.values()]
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines(secrets))
-    for name, level in (("ponder", logging.INFO), ("uvicorn", logging.WARNING)):
+    for name in ("ponder", "uvicorn", "opentelemetry", "psycopg"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
-        logger.setLevel(level)
+        logger.setLevel(logging.INFO if name == "ponder" else logging.WARNING)
         logger.propagate = False

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 
 from ponder.core.backend import Backend, Completion, Prepares, Progress, Request
 from ponder.gateway.breaker import Breaker
+from ponder.gateway.call_spans import calling
 
 __all__ = ["Meter", "Metered", "metering"]
 
@@ -84,8 +85,11 @@ class Metered:
         meter.enter()
         self.calls += 1
         try:
-            with self._breaker.call():
-                return await self._backend.generate(request, progress)
+            with self._breaker.call(), calling(self._backend, self._breaker.upstream, request, progress) as call:
+                completion = await self._backend.generate(request, progress)
+                if call is not None:
+                    call.completion = completion
+                return completion
         finally:
             self.calls -= 1
             self.used = time.monotonic()

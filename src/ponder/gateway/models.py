@@ -49,6 +49,8 @@ class Models:
         self._remote: OrderedDict[tuple[str, str, Wire], Metered] = OrderedDict()
         self._known: dict[str, Served] = {}
         self._open: list[Upstream] = []
+        remote = (upstream for upstream in config.upstreams.values() if not upstream.embedded)
+        self._vendors = {upstream.name for upstream in remote if Address.of(upstream.url).url == VENDOR_URL}
         for upstream in config.upstreams.values():
             own = (upstream.url, upstream.url.removeprefix(LOCAL)) if upstream.embedded else ()
             names = upstream.models or own
@@ -119,7 +121,7 @@ class Models:
         """What the model costs, None if nobody knows."""
         if served.upstream.embedded:
             return self._embedded[served.upstream.name].price
-        if served.upstream.price is not None or Address.of(served.upstream.url).url != VENDOR_URL:
+        if served.upstream.price is not None or served.upstream.name not in self._vendors:
             return served.upstream.price
         from ponder.engine import prices
 

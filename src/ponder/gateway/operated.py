@@ -16,6 +16,7 @@ from ponder.gateway.logs import log_request
 from ponder.gateway.metrics import Metrics
 from ponder.gateway.observed import Observed
 from ponder.gateway.record import Record
+from ponder.gateway.traces import traced
 from ponder.store.base import RunStore
 
 __all__ = ["METRICS_KEY", "Operated"]
@@ -37,7 +38,7 @@ class Operated:
         self, app: Callable[..., Awaitable[None]], *, config: Config, store: RunStore, admission: Admission,
         routes: Routes, embedded: Mapping[str, Backend],
     ) -> None:  # fmt: skip
-        self._app = Observed(app, self._report)
+        self._app = Observed(traced(app), self._report)
         self._admission = admission
         self._metrics = Metrics(admission.queue, routes.breakers)
         self._health = Health(config, store, admission.queue, routes, embedded)

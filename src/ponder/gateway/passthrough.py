@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ponder.backends.openai.address import Address
@@ -12,6 +13,7 @@ from ponder.backends.openai.transport import CONNECT_SECONDS, proxy_for
 from ponder.core.errors import BackendError, CallTimeout
 from ponder.gateway.admission import Permit
 from ponder.gateway.booking import Books
+from ponder.gateway.call_spans import passing, relabelled
 from ponder.gateway.config import Upstream
 from ponder.gateway.failures import failure_of
 from ponder.gateway.http import Scope, Send
@@ -20,12 +22,34 @@ from ponder.gateway.relay import HOP_BY_HOP, Passing, Relay
 from ponder.gateway.stream import DONE, event
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
+    from aiohttp import ClientSession, ClientTimeout
 
 __all__ = ["Passthrough"]
 
+Headers = list[tuple[str, str]]
+
 _OURS = frozenset(b"host content-length authorization x-api-key cookie accept-encoding expect".split())
 """Of the client's headers: what was meant for the gateway, and what the client library sets itself."""
+
+_DROPPED = HOP_BY_HOP | _OURS
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """How an upstream is reached: what need not be found out for each request."""
+
+    address: Address
+    proxy: str | None
+    timeout: ClientTimeout
+
+    @classmethod
+    def to(cls, upstream: Upstream) -> _Line:
+        """That to one upstream."""
+        import aiohttp
+
+        address = Address.of(upstream.url)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=upstream.timeout)
+        return cls(address, proxy_for(address.root), timeout)
 
 
 class Passthrough:
@@ -33,6 +57,7 @@ class Passthrough:
 
     def __init__(self) -> None:
         self._session: ClientSession | None = None
+        self._lines: dict[str, _Line] = {}
 
     def open(self) -> None:
         """Open the session, in the running event loop."""
@@ -40,7 +65,6 @@ class Passthrough:
 
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept"),
@@ -59,10 +83,15 @@ class Passthrough:
         Raises:
             BackendError: the upstream cannot be reached, or its answer is broken; nothing was sent to the client.
         """
-        books = Books(request.body)
-        answer = Relay(send, books, _place(to.upstream, to.model), request)
+        books, upstream = Books(request.body), to.upstream
+        line = self._lines.get(upstream.name) or self._lines.setdefault(upstream.name, _Line.to(upstream))
+        key = os.environ.get(upstream.key_env or "", "").strip()
+        place = Place(line.address.url, to.model, "it asks for another key", [key] if key else [])
+        answer = Relay(send, books, place, request)
+        headers = _headers(scope, line.address.authorization or (f"Bearer {key}" if key else None))
         try:
-            await self._in_time(to.upstream, request, scope, permit.budget.seconds, answer)
+            with passing(to.model, upstream.name, lambda: books.bill(request.price)):
+                await self._in_time(line, request, headers, permit.budget.seconds, answer)
         except BackendError as error:
             if not answer.begun:
                 raise
@@ -71,51 +100,39 @@ class Passthrough:
             permit.settle(books.bill(request.price))
 
     async def _in_time(
-        self, upstream: Upstream, request: Passing, scope: Scope, seconds: float | None, answer: Relay
+        self, line: _Line, request: Passing, headers: Headers, seconds: float | None, answer: Relay
     ) -> None:
         try:
             # Outside of the breaker: the client's impatience, or its slow reading, is no fault of the upstream.
             async with asyncio.timeout(seconds):
                 with request.breaker.call():
-                    await self._exchange(upstream, request, scope, answer)
+                    await self._exchange(line, request, headers, answer)
         except TimeoutError:
             raise CallTimeout(f"{answer.place} had no answer within {seconds:g} seconds") from None
 
-    async def _exchange(self, upstream: Upstream, request: Passing, scope: Scope, answer: Relay) -> None:
+    async def _exchange(self, line: _Line, request: Passing, headers: Headers, answer: Relay) -> None:
         import aiohttp
 
         assert self._session is not None, "open() comes first"
-        address = Address.of(upstream.url)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=upstream.timeout)
         try:
             async with self._session.post(
-                address.url + request.path, data=request.body, headers=_headers(scope, address, upstream),
-                timeout=timeout, allow_redirects=False, proxy=proxy_for(address.root),
+                line.address.url + request.path, data=request.body, headers=relabelled(headers),
+                timeout=line.timeout, allow_redirects=False, proxy=line.proxy,
             ) as response:  # fmt: skip
                 await answer.relay(response)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise from_exception(answer.place, error, upstream.timeout) from None
+            raise from_exception(answer.place, error, line.timeout.sock_read or 0.0) from None
 
 
-def _place(upstream: Upstream, model: str) -> Place:
-    address, key = Address.of(upstream.url), _key(upstream)
-    return Place(address.url, model, "it asks for another key", [key] if key else [])
-
-
-def _key(upstream: Upstream) -> str:
-    return os.environ.get(upstream.key_env or "", "").strip()
-
-
-def _headers(scope: Scope, address: Address, upstream: Upstream) -> list[tuple[str, str]]:
+def _headers(scope: Scope, authorization: str | None) -> Headers:
     """The client's headers without those of its own connection, and the upstream's key in the place of its own."""
     named = [value for name, value in scope["headers"] if name == b"connection"]
-    dropped = HOP_BY_HOP | _OURS | {name.strip().lower() for value in named for name in value.split(b",")}
+    dropped = _DROPPED.union(name.strip().lower() for value in named for name in value.split(b","))
     headers = [
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name not in dropped
     ]
     # Unpacked replies could be any size, and their usage has to be read.
     headers.append(("Accept-Encoding", "identity"))
-    key = _key(upstream)
-    if address.authorization or key:
-        headers.append(("Authorization", address.authorization or f"Bearer {key}"))
+    if authorization:
+        headers.append(("Authorization", authorization))
     return headers

@@ -20,6 +20,7 @@ from ponder.gateway.admission import Admission, Ask, Permit
 from ponder.gateway.config import Key
 from ponder.gateway.fallback import Route, Routes
 from ponder.gateway.metered import Meter, metering
+from ponder.gateway.traces import tell
 from ponder.store.base import RunStore
 
 __all__ = ["Attempt", "Finished", "Order", "Running", "Runs"]
@@ -136,6 +137,7 @@ class Running:
                 )  # fmt: skip
             finally:
                 permit.settle(self._spent)
+            tell(answer)
             return answer
 
     def _in_time(self, job: Job) -> Job:

@@ -9,6 +9,7 @@ import uvicorn
 
 from ponder.core.backend import Backend
 from ponder.core.errors import InvalidOption
+from ponder.gateway import traces
 from ponder.gateway.app import Gateway, application
 from ponder.gateway.config import Config
 from ponder.gateway.logs import set_up
@@ -51,8 +52,10 @@ def serve(config: Config, open_model: Open, ready: Callable[[str, bool], None]) 
         InvalidOption: the address cannot be had.
         WeightsError: an embedded model cannot be had.
         StoreError: the store cannot be opened.
+        UsageError: traces are asked for, and cannot be had.
     """
     set_up(config)
+    traces.set_up()
     with listen(config.host, config.port) as listener:  # before a model is loaded, which takes its time
         embedded = {name: open_model(upstream.url) for name, upstream in config.upstreams.items() if upstream.embedded}
         store = open_store(config.store)
@@ -65,6 +68,7 @@ def serve(config: Config, open_model: Open, ready: Callable[[str, bool], None]) 
             )  # fmt: skip
             _Server(settings, gateway, lambda keyed: ready(_url(listener), keyed)).run(sockets=[listener])
         finally:
+            traces.close()
             store.close()
 
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -19,7 +20,7 @@ from ponder.core.errors import BackendError, BrokenReply, InvalidOption
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
-__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "drain", "proxy_for"]
+__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "drain", "extra_headers", "proxy_for"]
 
 T = TypeVar("T")
 
@@ -32,6 +33,9 @@ LARGEST_REPLY = 32 * 2**20
 LARGEST_ERROR = 64 * 2**10
 
 DRAIN_SECONDS = 1.0
+
+extra_headers: ContextVar[Mapping[str, str] | None] = ContextVar("extra_headers", default=None)
+"""What the calls of this task carry besides: the trace that they belong to."""
 
 
 class Transport:
@@ -71,7 +75,9 @@ class Transport:
         import aiohttp
 
         try:
-            async with self._ready().post(self._address.url + path, data=body, allow_redirects=False) as response:
+            async with self._ready().post(
+                self._address.url + path, data=body, headers=extra_headers.get(), allow_redirects=False
+            ) as response:
                 if response.status == 200:
                     self._refuse_packed(response)
                     return await read(response)
