@@ -29,15 +29,13 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from overhead.environments import ITS_HUB, OPTILLM, Environment
+from overhead.upstream import stats_of, upstream
 
 __all__: list[str] = []
 
@@ -71,31 +69,17 @@ CLIENTS = (
 )
 
 
-@contextmanager
-def _server() -> Iterator[str]:
-    """The address of a new server, which ends with the block."""
-    command = [sys.executable, str(HERE / "server.py"), "--latency", str(LATENCY), "--slots", str(CONCURRENCY)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.stdin.close()
-
-
 def _run(client: Client, python: Path, questions: int) -> Figures:
     """One turn of one client.
 
     Raises:
         SystemExit: the client failed, made another number of calls, or voted wrongly.
     """
-    with _server() as url:
+    with upstream(LATENCY, CONCURRENCY) as url:
         job = f"--url {url}/v1 --questions {questions} --samples {SAMPLES} --concurrency {CONCURRENCY}"
         command = [str(python), str(HERE / "clients" / client.script), *client.arguments, *job.split()]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-        with urllib.request.urlopen(f"{url}/stats") as reply:
-            served = json.load(reply)
+        served = stats_of(url)
     if done.returncode:
         raise SystemExit(f"{client.name} failed with exit code {done.returncode}; its message is above")
     told = json.loads(done.stdout.splitlines()[-1])

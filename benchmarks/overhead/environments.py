@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ITS_HUB", "OPTILLM", "Environment"]
+__all__ = ["ITS_HUB", "LITELLM", "OPTILLM", "Environment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,35 @@ def _install(python: Path, packages: tuple[str, ...], *options: str) -> None:
 ITS_HUB = Environment(
     "its_hub",
     (
-        "its_hub[lm]==1.2.0",
+        "its_hub[iaas]==1.2.0",
         "aiohttp==3.14.5",
         "backoff==2.2.1",
+        "fastapi==0.165.0",
         "multidict==7.2.1",
         "numpy==2.4.6",
         "openai==3.54.0",
         "propcache==0.5.4",
+        "pydantic==2.14.3",
+        "starlette==1.10.0",
+        "uvicorn==0.54.0",
         "yarl==1.25.1",
+    ),
+)
+
+# Its proxy, on the libraries that Ponder's gateway has where both have them.
+LITELLM = Environment(
+    "litellm",
+    (
+        "litellm[proxy]==1.106.2",
+        "aiohttp==3.14.5",
+        "fastapi==0.165.0",
+        "httpx==0.28.1",
+        "openai==2.54.0",
+        "orjson==3.13.0",
+        "pydantic==2.14.3",
+        "starlette==1.10.0",
+        "uvicorn==0.54.0",
+        "uvloop==0.23.0",
     ),
 )
 

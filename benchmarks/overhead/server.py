@@ -1,7 +1,9 @@
 """A chat-completions server that answers after a fixed time and does nothing else.
 
 It speaks HTTP by hand, so that it spends far less CPU per call than any client: it must not be what is measured.
-At most `slots` requests are under way at once; the others wait their turn. `GET /stats` tells what it has done.
+At most `slots` requests are under way at once; the others wait their turn. A reply is one piece, also where a stream is
+asked for; that of the model "words" is a stream, which begins after the same time and has an event every 5 ms. `GET
+/stats` tells what it has done.
 """
 
 from __future__ import annotations
@@ -13,13 +15,20 @@ import re
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, cast
+
+import uvloop
 
 __all__: list[str] = []
 
 _ITEM = re.compile(rb"item (\d{4})")
 _N = re.compile(rb'"n": ?(\d+)')
+_STREAMS = re.compile(rb'"model": ?"words"')
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_GAP = 0.005
+_CHUNK = b"%x\r\n%b\r\n"
 # The first reply is wrong and three in five are right, so only a client that really votes gets every answer right.
 _LEADING_DIGIT = "21131"
 # Replies that differ in the answer differ in their wording too: optillm votes by the likeness of whole texts.
@@ -65,7 +74,23 @@ class Model:
     def _reply(self, connection: Connection, body: bytes, due: float) -> None:
         self.served.late_s += self.loop.time() - due
         self.served.requests += 1
+        if _STREAMS.search(body):
+            self.served.choices += 1
+            connection.begin_stream()
+            self._stream(connection, _events(), due)
+            return
         connection.send(self._completion(body))
+        self._free()
+
+    def _stream(self, connection: Connection, events: Iterator[bytes], due: float) -> None:
+        event = next(events, None)
+        connection.send_event(event)
+        if event is None:
+            self._free()
+        else:
+            self.loop.call_at(due + _GAP, self._stream, connection, events, due + _GAP)
+
+    def _free(self) -> None:
         self.busy -= 1
         if self.waiting:
             self.take(*self.waiting.popleft())
@@ -104,6 +129,19 @@ class Model:
         ).encode()
 
 
+def _events() -> Iterator[bytes]:
+    """Twenty words, the usage, and the end."""
+    head: dict[str, Any] = {"id": "chatcmpl-0", "object": "chat.completion.chunk", "created": 0, "model": "fixed"}
+    for word in ["Here ", "it ", "comes: "] + ["word "] * 17:
+        yield _event({**head, "choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]})
+    yield _event({**head, "choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}})
+    yield b"data: [DONE]\n\n"
+
+
+def _event(fields: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(fields).encode() + b"\n\n"
+
+
 class Connection(asyncio.Protocol):
     """One keep-alive HTTP/1.1 connection."""
 
@@ -113,8 +151,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -133,9 +170,19 @@ class Connection(asyncio.Protocol):
                 self.send(b"{}", b"404 Not Found")
 
     def send(self, body: bytes, status: bytes = b"200 OK") -> None:
+        head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        self._write(head % (status, len(body)) + body)
+
+    def begin_stream(self) -> None:
+        self._write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    def send_event(self, event: bytes | None) -> None:
+        """An event, or the end."""
+        self._write(_CHUNK % (len(event or b""), event or b""))
+
+    def _write(self, data: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():
-            head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-            self.transport.write(head % (status, len(body)) + body)
+            self.transport.write(data)
 
 
 async def _serve(latency: float, slots: int) -> None:
@@ -153,7 +200,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, required=True, help="seconds from request to reply")
     parser.add_argument("--slots", type=int, required=True, help="requests under way at once")
     options = parser.parse_args()
-    asyncio.run(_serve(options.latency, options.slots))
+    uvloop.run(_serve(options.latency, options.slots))
 
 
 if __name__ == "__main__":
