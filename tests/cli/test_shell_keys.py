@@ -63,4 +63,4 @@ def test_the_configuration_says_where_the_keys_are(ponder: Ponder, tmp_path: Pat
     assert "alice" not in ponder("keys", "list").stdout
     assert "alice" in ponder("keys", "list", "--config", str(path)).stdout
     path.write_text("[server]\n\nstore = 3\n")
-    assert f"{path}:3: server: store=3 is not text" in ponder("keys", "list", "-c", str(path)).stderr
+    assert f"{path}:3: server: store is not text" in ponder("keys", "list", "-c", str(path)).stderr
