@@ -22,36 +22,37 @@ LONGEST = 2000
 
 _KEY = re.compile(r"\bpk-[0-9a-f]{16}-[A-Za-z0-9_-]{8,}|(?i:\bbearer)\s+\S+|\b(?:sk|hf|gsk|xai)[-_][\w-]{8,}")
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 _requests = logging.getLogger("ponder.gateway.requests")
 
 
 def log_request(made: Record) -> None:
     """Write down one request."""
     bill = made.bill
-    _requests.info(
-        "request",
-        extra={
-            "fields": {
-                "run": made.run,
-                "key": made.key or None,
-                "method": made.method,
-                "endpoint": made.endpoint,
-                "model": made.model[:200] or None,
-                "upstream": made.upstream or None,
-                "strategy": made.strategy or None,
-                "fallback": made.fallback,
-                "status": made.status,
-                "code": made.code,
-                "error": made.error,
-                "prompt_tokens": bill and bill.prompt_tokens,
-                "tokens": bill and bill.total_tokens,
-                "calls": bill and bill.calls,
-                "usd": bill and bill.usd,
-                "queued_ms": round(made.queued * 1e3, 1),
-                "ms": round(made.seconds * 1e3, 1),
-            }
-        },
-    )
+    fields = {
+        "run": made.run,
+        "key": made.key or None,
+        "method": made.method,
+        "endpoint": made.endpoint,
+        "model": made.model[:200] or None,
+        "upstream": made.upstream or None,
+        "strategy": made.strategy or None,
+        "fallback": made.fallback,
+        "status": made.status,
+        "code": made.code,
+        "error": made.error,
+        "prompt_tokens": bill and bill.prompt_tokens,
+        "tokens": bill and bill.total_tokens,
+        "calls": bill and bill.calls,
+        "usd": bill and bill.usd,
+        "queued_ms": round(made.queued * 1e3, 1),
+        "ms": round(made.seconds * 1e3, 1),
+    }
+    if _requests.isEnabledFor(logging.INFO):
+        # Not `info`, which looks for the line of code that it is called from.
+        line = _requests.makeRecord(_requests.name, logging.INFO, "", 0, "request", (), None, extra={"fields": fields})
+        _requests.handle(line)
 
 
 class JsonLines(logging.Formatter):
@@ -72,7 +73,7 @@ class JsonLines(logging.Formatter):
             line |= {"message": record.msg, **{name: value for name, value in fields.items() if value is not None}}
         if record.exc_info and record.exc_info[1] is not None:
             line |= {"error": describe(record.exc_info[1]), "trace": self.formatException(record.exc_info)}
-        return json.dumps({name: self._clean(value) for name, value in line.items()}, ensure_ascii=False)
+        return _encode({name: self._clean(value) for name, value in line.items()})
 
     def _clean(self, value: Any) -> Any:
         if not isinstance(value, str):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -16,6 +17,8 @@ __all__ = ["Metrics"]
 
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
+T = TypeVar("T", Counter, Histogram)
+
 STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
@@ -27,6 +30,7 @@ class Metrics:
 
     def __init__(self, queue: FairQueue, breakers: Mapping[str, Breaker]) -> None:
         self._registry = registry = CollectorRegistry()
+        self._child = lru_cache(maxsize=4096)(_labelled)  # `labels` checks them each time
         who = ["key", "strategy"]
         self._requests = Counter(
             "ponder_requests", "Requests.", ["endpoint", *who, "upstream", "status"], registry=registry
@@ -57,10 +61,10 @@ class Metrics:
     def observe(self, made: Record) -> None:
         """Count one request."""
         who = (made.key, made.strategy)
-        self._requests.labels(made.endpoint, *who, made.upstream, str(made.status)).inc()
+        self._child(self._requests, made.endpoint, *who, made.upstream, str(made.status)).inc()
         if made.code is not None:
-            self._errors.labels(made.key, made.code).inc()
-        self._seconds.labels(made.endpoint, made.strategy).observe(made.seconds)
+            self._child(self._errors, made.key, made.code).inc()
+        self._child(self._seconds, made.endpoint, made.strategy).observe(made.seconds)
         bill = made.bill
         if bill is None:
             return
@@ -76,14 +80,19 @@ class Metrics:
         }
         for kind, tokens in kinds.items():
             if tokens:
-                self._tokens.labels(*who, kind).inc(tokens)
+                self._child(self._tokens, *who, kind).inc(tokens)
         if bill.usd:
-            self._usd.labels(*who).inc(bill.usd)
+            self._child(self._usd, *who).inc(bill.usd)
 
     def page(self, accept: str = "") -> tuple[bytes, str]:
         """The page that Prometheus reads, and its content type; `accept` is the header of the one who asks."""
         encoder, content_type = choose_encoder(accept)
         return encoder(self._registry), content_type
+
+
+def _labelled(metric: T, *labels: str) -> T:
+    child: T = metric.labels(*labels)
+    return child
 
 
 def _state(breaker: Breaker) -> float:
