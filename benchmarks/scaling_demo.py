@@ -32,7 +32,12 @@ from ponder.core.settings import Settings
 from ponder.engine.drive import drive
 from ponder.replay.pool import Pool, Recorded
 
-FAMILIES = {"gsm_symbolic": 60, "leg_counting": 60, "simple_equations": 60}
+FAMILIES = ("gsm_symbolic", "simple_equations", "chain_sum")
+QUESTIONS = 60
+BRIEFLY = "\n\nWrite only the calculations, in a few short lines, then the answer."
+BRIEF = {"simple_equations", "chain_sum"}
+"""Families that are asked briefly: otherwise this model explains until its tokens are used up."""
+
 SEED = 20261122
 SAMPLES = 8
 STRATEGIES = [
@@ -56,7 +61,7 @@ def main() -> None:
     record_verb.add_argument("--out", type=Path, required=True)
     record_verb.add_argument("--model", default="local/qwen2.5-coder-1.5b")
     record_verb.add_argument("--max-tokens", type=int, default=320)
-    record_verb.add_argument("--families", nargs="*", default=list(FAMILIES))
+    record_verb.add_argument("--families", nargs="*", default=FAMILIES)
     record_verb.add_argument("--together", type=int, default=4, help="questions at a time; wide batches are faster")
     record_verb.set_defaults(run=lambda given: asyncio.run(record(given)))
     report_verb = verbs.add_parser("report")
@@ -72,13 +77,13 @@ def questions(family: str) -> list[dict[str, Any]]:
     """The family's questions, the same on every machine."""
     import reasoning_gym
 
-    return list(reasoning_gym.create_dataset(family, size=FAMILIES[family], seed=SEED))
+    return list(reasoning_gym.create_dataset(family, size=QUESTIONS, seed=SEED))
 
 
 async def record(given: argparse.Namespace) -> None:
-    """Sample every question that the file does not have yet, family after family."""
+    """Sample every question that the file does not have yet, of each family in turn."""
     done = {(row["family"], row["index"]) for row in read(given.out)} if given.out.exists() else set()
-    todo = [(family, index) for family in given.families for index in range(FAMILIES[family])]
+    todo = [(family, index) for index in range(QUESTIONS) for family in given.families]
     todo = [question for question in todo if question not in done]
     backend = ponder.connect(given.model)
     turns = asyncio.Semaphore(given.together)
@@ -102,7 +107,7 @@ async def record(given: argparse.Namespace) -> None:
 async def record_one(backend: ponder.Backend, given: argparse.Namespace, family: str, index: int) -> dict[str, Any]:
     began = time.monotonic()
     answer = await ponder.asolve(
-        questions(family)[index]["question"],
+        questions(family)[index]["question"] + (BRIEFLY if family in BRIEF else ""),
         model=backend,
         strategy=f"best-of-n(n={SAMPLES})",
         verifier="p-yes",
@@ -152,7 +157,7 @@ def compare(family: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     import reasoning_gym
 
     entries = questions(family)
-    scorer = reasoning_gym.create_dataset(family, size=FAMILIES[family], seed=SEED)
+    scorer = reasoning_gym.create_dataset(family, size=QUESTIONS, seed=SEED)
     baseline: list[bool] = []
     results = []
     for spec in STRATEGIES:
