@@ -9,11 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from ponder.core.backend import Backend
 from ponder.core.budget import Budget
@@ -95,9 +92,7 @@ class _Completions:
         except ConnectionResetError:
             return  # nobody is there to be told
         except Exception as error:  # noqa: BLE001 - the last place where a client can be told
-            failure = failure_of(error)
-            record().code = failure.code
-            await send_failure(send, failure)
+            await send_failure(send, failure_of(error))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway, meter = self._gateway, Meter()
@@ -170,13 +165,6 @@ def _limit(head: Head) -> int | None:
     return completion if completion is not None else whole("max_tokens", head.max_tokens)
 
 
-def _no_such_place(request: Request, error: Exception) -> Response:
-    """What the router refuses, in the shape of the chat API."""
-    assert isinstance(error, HTTPException)
-    failure = Failure(error.status_code, f"{request.method} {request.url.path}: {error.detail}", "no_such_endpoint")
-    return JSONResponse(failure.body, failure.status, headers=error.headers)
-
-
 def application(gateway: Gateway) -> Operated:
     """Everything that it serves."""
 
@@ -202,8 +190,19 @@ def application(gateway: Gateway) -> Operated:
         Route("/v1/runs/{id}", _Look(run), methods=["GET"]),
         Route("/openapi.json", _Look(described), methods=["GET"]),
     ]
-    app = Starlette(routes=routes, lifespan=gateway.lifespan, exception_handlers={HTTPException: _no_such_place})
+    router = Router(routes, lifespan=gateway.lifespan)
+
+    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = router  # so that it raises what it refuses
+        try:
+            await router(scope, receive, send)
+        except HTTPException as error:
+            message = f"{scope['method']} {scope['path']}: {error.detail}"
+            await send_failure(
+                send, Failure(error.status_code, message, "no_such_endpoint", headers=dict(error.headers or {}))
+            )
+
     return Operated(
-        app, config=gateway.config, store=gateway.store, admission=gateway.admission, routes=gateway.routes,
+        routed, config=gateway.config, store=gateway.store, admission=gateway.admission, routes=gateway.routes,
         embedded=gateway.embedded,
     )  # fmt: skip

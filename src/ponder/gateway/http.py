@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import anyio
 import msgspec
 
 from ponder.gateway.caps import Refused
@@ -85,12 +86,7 @@ async def send_failure(send: Send, failure: Failure) -> None:
 @asynccontextmanager
 async def until_gone(receive: Receive) -> AsyncIterator[asyncio.Task[None]]:
     """A task that ends when the client goes away; its body must have been read."""
-
-    async def listen() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    gone = asyncio.create_task(listen())
+    gone = asyncio.create_task(_listen(receive))
     try:
         yield gone
     finally:
@@ -98,25 +94,28 @@ async def until_gone(receive: Receive) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.wait({gone})
 
 
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+async def while_connected(receive: Receive, work: Awaitable[T]) -> T:
     """What `work` returns; it is cancelled when the client goes away.
 
     Raises:
         ConnectionResetError: the client went away; what `work` had begun is undone.
         Refused: `work` was cancelled from elsewhere, because the server is to stop.
     """
-    task = asyncio.create_task(work)
-    left = False
-    try:
-        async with until_gone(receive) as gone:
-            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-            left = gone.done()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-    if not task.cancelled():
-        return task.result()
-    if left:
-        raise ConnectionResetError("the client went away")
-    raise Refused(503, "shutting_down", "the server is shutting down", retry_after=1.0)
+    with anyio.CancelScope() as scope:
+        listening = asyncio.create_task(_listen(receive))
+        listening.add_done_callback(lambda gone: None if gone.cancelled() else scope.cancel())
+        try:
+            return await work
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise Refused(503, "shutting_down", "the server is shutting down", retry_after=1.0) from None
+        finally:
+            listening.cancel()
+    raise ConnectionResetError("the client went away")
+
+
+async def _listen(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
