@@ -127,7 +127,8 @@ class Admission:
             upstream = self._config.upstreams[ask.upstream]
             asked = demand(ask, key.caps, self._config.defaults.max_tokens if ask.strategy else upstream.max_tokens)
             made.strategy = read_spec("strategy", ask.strategy).name if ask.strategy else ""
-            async with self.queue.slots(key.name, min(asked.alive, upstream.concurrency)):
+            slots = min(asked.alive, upstream.concurrency)
+            async with self.queue.slots(key.name, slots, asked.budget.seconds):
                 with claim or nullcontext():
                     made.queued = time.monotonic() - began
                     grant = await self._reserve(key, ask, asked)

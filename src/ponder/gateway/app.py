@@ -95,7 +95,7 @@ class _Completions:
             await send_failure(send, failure_of(error))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gateway, meter = self._gateway, Meter()
+        gateway, meter, began = self._gateway, Meter(), asyncio.get_running_loop().time()
         key = await gateway.admission.identify(token_of(scope))
         body = await read_body(receive, gateway.longest + _ENVELOPE)
         head = read_head(body)
@@ -104,14 +104,16 @@ class _Completions:
         if chosen.plan is not None:
             await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, key, scope, receive, send, meter)
         else:
-            await while_connected(receive, self._pass(chosen.served, head, body, key, scope, send))
+            await while_connected(receive, self._pass(chosen.served, head, body, key, began, scope, send))
 
-    async def _pass(self, served: Served, head: Head, body: bytes, key: Key, scope: Scope, send: Send) -> None:
+    async def _pass(
+        self, served: Served, head: Head, body: bytes, key: Key, began: float, scope: Scope, send: Send
+    ) -> None:
         routes = self._gateway.routes
         route = routes.first(served.upstream.name, served.model)
         while True:
             try:
-                return await self._pass_to(route, head, body, key, scope, send)
+                return await self._pass_to(route, head, body, key, began, scope, send)
             except BackendError as error:
                 try:
                     route = routes.instead(route, error)
@@ -122,7 +124,9 @@ class _Completions:
                         return await error.send(send)
                     raise
 
-    async def _pass_to(self, route: Way, head: Head, body: bytes, key: Key, scope: Scope, send: Send) -> None:
+    async def _pass_to(
+        self, route: Way, head: Head, body: bytes, key: Key, began: float, scope: Scope, send: Send
+    ) -> None:
         gateway = self._gateway
         served = gateway.models.at(route)
         record().model, record().upstream = served.model, route.upstream
@@ -140,9 +144,11 @@ class _Completions:
             if changes:
                 body = msgspec.json.encode(msgspec.json.decode(body) | changes)
             headers = {"x-ponder-fallback": route.header} if route.header else {}
+            seconds = permit.budget.seconds
             passing = Passing(
-                self._path, body, bool(head.stream), gateway.routes.breakers[route.upstream], price, headers
-            )
+                self._path, body, bool(head.stream), gateway.routes.breakers[route.upstream], price,
+                None if seconds is None else began + seconds, headers,
+            )  # fmt: skip
             await gateway.passthrough.forward(served, passing, scope, send, permit)
 
 

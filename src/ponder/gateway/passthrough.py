@@ -91,7 +91,7 @@ class Passthrough:
         headers = _headers(scope, line.address.authorization or (f"Bearer {key}" if key else None))
         try:
             with passing(to.model, upstream.name, lambda: books.bill(request.price)):
-                await self._in_time(line, request, headers, permit.budget.seconds, answer)
+                await self._in_time(line, request, headers, answer)
         except BackendError as error:
             if not answer.begun:
                 raise
@@ -99,16 +99,14 @@ class Passthrough:
         finally:
             permit.settle(books.bill(request.price))
 
-    async def _in_time(
-        self, line: _Line, request: Passing, headers: Headers, seconds: float | None, answer: Relay
-    ) -> None:
+    async def _in_time(self, line: _Line, request: Passing, headers: Headers, answer: Relay) -> None:
         try:
             # Outside of the breaker: the client's impatience, or its slow reading, is no fault of the upstream.
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(request.deadline):
                 with request.breaker.call():
                     await self._exchange(line, request, headers, answer)
         except TimeoutError:
-            raise CallTimeout(f"{answer.place} had no answer within {seconds:g} seconds") from None
+            raise CallTimeout(f"{answer.place} had no answer by the deadline of the request") from None
 
     async def _exchange(self, line: _Line, request: Passing, headers: Headers, answer: Relay) -> None:
         import aiohttp

@@ -54,14 +54,16 @@ class FairQueue:
         return sum(len(line.waiting) for line in self._lines.values())
 
     @asynccontextmanager
-    async def slots(self, key: str, weight: int) -> AsyncIterator[None]:
+    async def slots(self, key: str, weight: int, seconds: float | None = None) -> AsyncIterator[None]:
         """Hold `weight` slots, or all there are if those are fewer, for the time of the context.
+
+        It waits for them until there is no patience any more, and at most for `seconds`.
 
         Raises:
             Refused: the queue is full or closed, or the wait took too long.
         """
         weight = min(weight, self.capacity)
-        await self._enter(key, weight)
+        await self._enter(key, weight, self._patience if seconds is None else min(seconds, self._patience))
         try:
             yield
         finally:
@@ -76,7 +78,7 @@ class FairQueue:
                 _refuse(line.waiting.pop(), _shutting_down())
         self._lines.clear()
 
-    async def _enter(self, key: str, weight: int) -> None:
+    async def _enter(self, key: str, weight: int, patience: float) -> None:
         if self.closed:
             raise _shutting_down()
         line = self._lines.setdefault(key, _Line())
@@ -93,11 +95,11 @@ class FairQueue:
             last = (line if len(line.waiting) == len(fullest.waiting) else fullest).waiting.pop()
             _refuse(last, self._refusal("all slots are taken and the queue is full"))
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(patience):
                 await waiter.turn
         except TimeoutError:
             self._leave(line, waiter)
-            raise self._refusal(f"all slots were taken for {self._patience:g} s") from None
+            raise self._refusal(f"all slots were taken for {patience:g} s") from None
         except asyncio.CancelledError:
             self._leave(line, waiter)
             raise

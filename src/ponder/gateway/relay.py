@@ -53,8 +53,9 @@ class Relayed(Unreachable):
 class Passing:
     """A request on its way: to `path` below an upstream's base URL, whose breaker is told how it went.
 
-    `stream` says whether it asks for one. `headers` go to the client with the answer; `price` is that of the model,
-    None if nobody knows it.
+    `stream` says whether it asks for one. `deadline` is the event loop's time at which the client wants no answer any
+    more, None for any. `headers` go to the client with the answer; `price` is that of the model, None if nobody knows
+    it.
     """
 
     path: str
@@ -62,6 +63,7 @@ class Passing:
     stream: bool
     breaker: Breaker
     price: Price | None
+    deadline: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

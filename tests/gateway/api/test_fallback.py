@@ -56,6 +56,14 @@ def test_another_upstream_takes_over(guarded: Gateway, server: ChatServer, spare
     assert {body["model"] for body in spare.bodies} == {"spare-model"}
 
 
+def test_the_deadline_is_not_given_twice(guarded: Gateway, server: ChatServer, spare: ChatServer) -> None:
+    server.latency = 30
+    with guarded.client as client, pytest.raises(openai.InternalServerError, match="by the deadline") as caught:
+        client.chat.completions.create(model="test-model", messages=ASK, extra_headers={"x-ponder-deadline": "0.5"})
+    assert caught.value.status_code == 504
+    assert spare.bodies == []
+
+
 def test_one_pass_takes_over_from_many(guarded: Gateway, server: ChatServer) -> None:
     server.faults.extend([NAMED["503"]] * 4)
     with guarded.client as client:

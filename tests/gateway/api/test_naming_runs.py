@@ -131,7 +131,7 @@ def test_a_deadline_that_is_none(client: OpenAI, deadline: str) -> None:
 
 def test_a_deadline_holds_for_what_passes_through(client: OpenAI, server: ChatServer) -> None:
     server.latency = 30
-    with pytest.raises(openai.InternalServerError, match=r"had no answer within 0\.5 seconds") as caught:
+    with pytest.raises(openai.InternalServerError, match="had no answer by the deadline of the request") as caught:
         client.chat.completions.create(model="test-model", messages=ASK, extra_headers={"x-ponder-deadline": "0.5"})
     assert caught.value.status_code == 504
     server.wait_for("cancelled", seconds=10)

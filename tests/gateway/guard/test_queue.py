@@ -89,11 +89,12 @@ async def test_a_full_queue_refuses_the_youngest_of_the_longest_line() -> None:
     await visits.leave_all([*heavy[:3], light], random.Random(0))
 
 
-async def test_who_waits_too_long_is_refused_and_takes_nothing_along() -> None:
-    queue = FairQueue(1, 3, 0.02)
+@pytest.mark.parametrize(("patience", "seconds"), [(0.02, None), (0.02, 60), (60, 0.02)])
+async def test_who_waits_too_long_is_refused_and_takes_nothing_along(patience: float, seconds: float | None) -> None:
+    queue = FairQueue(1, 3, patience)
     async with queue.slots("a", 1):
         with pytest.raises(Refused, match=r"all slots were taken for 0\.02 s"):
-            async with queue.slots("b", 1):
+            async with queue.slots("b", 1, seconds):
                 raise AssertionError
     assert (queue.free, queue.waiting) == (1, 0)
 
