@@ -61,7 +61,8 @@ class Job:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {**asdict(self), "messages": [dict(message) for message in self.messages]}
+        # Without the messages, which may hold images: it would copy them.
+        return {**asdict(replace(self, messages=())), "messages": [dict(message) for message in self.messages]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Job:

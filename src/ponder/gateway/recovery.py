@@ -19,6 +19,10 @@ __all__ = ["Recovery", "booked"]
 PERIOD = 30.0
 """Seconds between two looks at the store, which other gateways may share."""
 
+AGAIN = 3.0
+"""Seconds after which a run that nobody holds is looked at again: when the database was away for a moment, its gateway
+takes as long to hold it again."""
+
 CUT_OFF = "the gateway was killed"
 
 _log = logging.getLogger("ponder.gateway")
@@ -47,8 +51,18 @@ class Recovery:
             StoreError: the store cannot be read or written.
         """
         own = {row.id for row in self._store.running() if row.job.get("owner") is not None}
-        for run in own.union(await self._admission.held_runs()):
+        free = [run for run in own.union(await self._admission.held_runs()) if self._is_free(run)]
+        if free:
+            await asyncio.sleep(AGAIN)
+        for run in free:
             await self.settle(run)
+
+    def _is_free(self, run: str) -> bool:
+        try:
+            with self._store.claim(run):
+                return True
+        except RunBusy:
+            return False
 
     async def settle(self, run: str) -> bool:
         """Settle a run, unless somebody works on it: then False.
