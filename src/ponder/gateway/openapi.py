@@ -74,6 +74,29 @@ _RUN = {
     },
 }
 
+_CHECKED = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"enum": ["ok", "slow", "failed"]}, "ms": {"type": "number"}, "error": {"type": "string"}},
+}
+
+_HEALTH = {
+    "type": "object",
+    "required": ["status", "engine", "store", "upstreams"],
+    "properties": {
+        "status": {"enum": ["ok", "degraded", "down"]},
+        "engine": _CHECKED,
+        "store": _CHECKED,
+        "upstreams": {"type": "object", "additionalProperties": _CHECKED},
+    },
+}
+
+_READY = {
+    "type": "object",
+    "required": ["ready", "reasons"],
+    "properties": {"ready": {"type": "boolean"}, "reasons": {"type": "array", "items": {"type": "string"}}},
+}
+
 _HEADERS = (
     ("Idempotency-Key", {"type": "string"}, "The same key gives the same run; an empty one is none."),
     (
@@ -112,6 +135,9 @@ def document(*, keyed: bool) -> dict[str, Any]:
             "/v1/chat/completions": {"post": _completion("createChatCompletion", chat)},
             "/v1/completions": {"post": _completion("createCompletion", text)},
             "/v1/models": {"get": _look("listModels", _MODELS)},
+            "/health": {"get": _state("getHealth", _HEALTH)},
+            "/ready": {"get": _state("getReady", _READY)},
+            "/metrics": {"get": _METRICS},
             "/v1/runs/{id}": {"get": {**_look("getRun", _RUN), "parameters": [_parameter("id", "path", _ID)]}},
         },
         "components": {
@@ -148,9 +174,21 @@ def _look(name: str, schema: Any) -> dict[str, Any]:
     return {"operationId": name, "responses": _responses({"application/json": {"schema": schema}})}
 
 
+def _state(name: str, schema: Any) -> dict[str, Any]:
+    """What is for everybody; 503 says the same as 200."""
+    content = {"application/json": {"schema": schema}}
+    responses = {**_responses(content), "503": {"description": "It cannot work now.", "content": content}}
+    return {"operationId": name, "security": [], "responses": responses}
+
+
 def _responses(content: Any, **more: Any) -> dict[str, Any]:
     error = {"description": "What went wrong.", "content": {"application/json": {"schema": _ERROR_REFERENCE}}}
     return {"200": {"description": "The answer.", "content": content, **more}, "4XX": error, "5XX": error}
 
 
 _ERROR_REFERENCE = {"$ref": "#/components/schemas/Error"}
+
+_METRICS = {
+    "operationId": "getMetrics",
+    "responses": _responses({"text/plain": {"schema": {"type": "string"}}}),
+}

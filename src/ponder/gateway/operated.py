@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from ponder.core.backend import Backend
 from ponder.gateway.admission import Admission, Refused
 from ponder.gateway.config import Config
+from ponder.gateway.failures import Failure, failure_of
 from ponder.gateway.fallback import Routes
 from ponder.gateway.health import Health
-from ponder.gateway.http import Receive, Scope, Send, header, token_of
+from ponder.gateway.http import Receive, Scope, Send, header, send_failure, token_of
 from ponder.gateway.keys import ANONYMOUS
 from ponder.gateway.logs import log_request
 from ponder.gateway.metrics import Metrics
@@ -23,8 +24,6 @@ __all__ = ["METRICS_KEY", "Operated"]
 
 METRICS_KEY = "metrics"
 """The name of the key that may read the metrics, which tell what each of the others has spent."""
-
-JSON = "application/json"
 
 
 class Operated:
@@ -49,7 +48,16 @@ class Operated:
         if path not in ("/health", "/ready", "/metrics"):
             await self._app(scope, receive, send)
             return
-        status, kind, body = await self._look(path, scope)
+        if scope["method"] not in ("GET", "HEAD"):
+            await send_failure(
+                send, Failure(405, f"{path}: only GET", "no_such_endpoint", headers={"allow": "GET, HEAD"})
+            )
+            return
+        try:
+            status, kind, body = await self._look(path, scope)
+        except Refused as refused:
+            await send_failure(send, failure_of(refused))
+            return
         headers = [
             (b"content-type", kind.encode()),
             (b"content-length", str(len(body)).encode()),
@@ -59,22 +67,14 @@ class Operated:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     async def _look(self, path: str, scope: Scope) -> tuple[int, str, bytes]:
-        if scope["method"] not in ("GET", "HEAD"):
-            return 405, JSON, b'{"error": "only GET"}'
         if path == "/metrics":
-            return await self._page(scope)
-        status, body = self._health.ready() if path == "/ready" else await self._health.health()
-        return status, JSON, json.dumps(body).encode()
-
-    async def _page(self, scope: Scope) -> tuple[int, str, bytes]:
-        try:
             key = await self._admission.identify(token_of(scope))
-        except Refused as refused:
-            return refused.status, JSON, json.dumps({"error": str(refused)}).encode()
-        if key.name not in (ANONYMOUS, METRICS_KEY):
-            return 403, JSON, json.dumps({"error": f"the metrics are for the key {METRICS_KEY!r}"}).encode()
-        page, kind = self._metrics.page(header(scope, b"accept") or "")
-        return 200, kind, page
+            if key.name not in (ANONYMOUS, METRICS_KEY):
+                raise Refused(403, "not_your_metrics", f"the metrics are for the key {METRICS_KEY!r}")
+            page, kind = self._metrics.page(header(scope, b"accept") or "")
+            return 200, kind, page
+        status, body = self._health.ready() if path == "/ready" else await self._health.health()
+        return status, "application/json", json.dumps(body).encode()
 
     def _report(self, made: Record) -> None:
         log_request(made)

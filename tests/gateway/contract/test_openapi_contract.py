@@ -112,4 +112,4 @@ def test_all_checks_of_schemathesis_are_clean(
         cwd=config.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert "Tested: 4" in done.stdout
+    assert f"Tested: {len(document['paths'])}" in done.stdout
