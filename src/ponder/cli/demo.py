@@ -16,13 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_TOKENS", "QUESTION", "REFERENCE", "SCALED", "SINGLE", "demo"]
 
-QUESTION = (
-    "Mara reads 18 pages on Monday, twice as many on Tuesday, and on Wednesday 10 pages fewer than on Monday and "
-    "Tuesday together. Her book has 150 pages. How many pages are left?"
-)
-"""A word problem on which one pass of the default model is shaky."""
+QUESTION = "Ana is 14 years old. In 6 years her uncle will be 3 times as old as Ana is now. How old is her uncle today?"
+"""A word problem on which one careful pass of the default model goes wrong, and most of its samples do not."""
 
-REFERENCE = str(150 - 18 - 36 - (18 + 36 - 10))
+REFERENCE = str(3 * 14 - 6)
 """The right answer, for the reader: no strategy sees it."""
 
 MAX_TOKENS = 400
@@ -43,7 +40,8 @@ def demo(model: str | None, seed: int) -> int:
     """See one pass and a vote side by side.
 
     Solves one word problem twice on the embedded model, which is fetched on first use: with one careful pass
-    (temperature 0), and by a vote among samples. Prints both answers with what they cost.
+    (temperature 0), and by a vote among samples. Prints both answers with what they cost. The problem was picked to
+    show the difference on the default model; docs/log.md has what the difference is on average.
     """
     from ponder.api import asolve
     from ponder.cli.conduct import conduct
