@@ -11,7 +11,7 @@ from gateway_process import Gateway, serving
 from openai import OpenAI
 
 from tests.servers.chat import ChatServer
-from tests.servers.faults import NAMED
+from tests.servers.faults import NAMED, status
 from tests.servers.replies import Said
 
 ASK = [{"role": "user", "content": "How much is it?"}]
@@ -122,7 +122,8 @@ def test_settings_and_further_fields_reach_the_model(client: OpenAI, server: Cha
 def test_a_model_that_fails_for_good_is_a_typed_error(
     client: OpenAI, server: ChatServer, fault: str, error: type[openai.APIStatusError], code: str
 ) -> None:
-    server.faults.extend([NAMED[fault]] * 4)
+    hurried = {"429": status(429, "Slow down", Retry_After="1")}
+    server.faults.extend([(NAMED | hurried)[fault]] * 4)
     with pytest.raises(error) as caught:
         client.chat.completions.create(model="ponder/single/test-model", messages=ASK)
     assert caught.value.code == code
