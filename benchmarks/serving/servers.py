@@ -170,6 +170,11 @@ def _ponder(place: Place) -> list[str]:
     return [str(place.programs / "ponder"), "serve", "--config", str(config), "--port", str(place.port)]
 
 
+def _bare(place: Place) -> list[str]:
+    script = Path(__file__).with_name("bare_proxy.py")
+    return [str(place.programs / "python"), str(script), place.upstream.removesuffix("/v1"), str(place.port)]
+
+
 def _litellm(place: Place) -> list[str]:
     config = place.folder / "config.yaml"
     models = [
@@ -208,6 +213,7 @@ SERVERS = (
         "ponder", _ponder,
         {PASS: FIXED, STREAM: WORDS, VOTE: {"model": f"ponder/self-consistency(n={SAMPLES})/fixed"}},
     ),
+    Server("uvicorn+aiohttp", _bare, {PASS: FIXED}),
     Server(
         "litellm", _litellm, {PASS: FIXED, STREAM: WORDS}, LITELLM,
         {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"},
