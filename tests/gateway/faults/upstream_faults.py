@@ -18,7 +18,8 @@ WAYS = ("passed", "streamed", "scaled", "scaled stream")
 
 TEXT = "It is four.\nAnswer: \\boxed{4}"
 DONE = b"data: [DONE]\n\n"
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n"
+# What is sent raw closes its connection, and says so: the next request could be sent on it just then.
+HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: %s\r\n"
 JSON, EVENTS = HEAD % b"application/json", HEAD % b"text/event-stream"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 MEGABYTE = b" " * 2**20
@@ -81,9 +82,6 @@ def raw_stream(*pieces: bytes, reset: bool = False) -> Fault:
 def http_chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
-
-CLOSES = b"Connection: close\r\n"
-"""Said where the reply is whole: otherwise the next request may be sent on the connection as it closes."""
 
 BROKEN = "upstream_error"
 LATE = "upstream_timeout"
@@ -157,7 +155,7 @@ CASES: dict[str, Case] = {
     "502": Case(status(502, "<html>Bad Gateway</html>"), BROKEN, BROKEN),
     "503": Case(NAMED["503"], "503", BROKEN),
     "500 as a stream": Case(
-        raw(EVENTS.replace(b"200 OK", b"500 Oops") + CLOSES + b"Content-Length: 6\r\n\r\ndata: "), BROKEN, BROKEN
+        raw(EVENTS.replace(b"200 OK", b"500 Oops") + b"Content-Length: 6\r\n\r\ndata: "), BROKEN, BROKEN
     ),
     "a redirect": Case(status(307, Location="http://192.0.2.1/v1"), "upstream_rejected", "upstream_rejected"),
     "no content": Case(status(204), "upstream_rejected", "upstream_rejected"),
@@ -219,7 +217,7 @@ CASES: dict[str, Case] = {
     "headers without end": Case(raw(JSON, then=itertools.repeat(b"X-A: a\r\n" * 100)), BROKEN, BROKEN),
     "a header that is none": Case(
         either(
-            raw(JSON + CLOSES + b"X-A: a\rb\x01\xff\r\nContent-Length: %d\r\n\r\n" % len(reply()) + reply()),
+            raw(JSON + b"X-A: a\rb\x01\xff\r\nContent-Length: %d\r\n\r\n" % len(reply()) + reply()),
             raw(EVENTS + b"X-A: a\rb\x01\xff\r\n" + CHUNKED + http_chunk(b"".join(chunks())) + b"0\r\n\r\n"),
         ),
         BROKEN, BROKEN,
