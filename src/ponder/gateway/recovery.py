@@ -16,7 +16,7 @@ from ponder.store.base import RunRow, RunStore
 
 __all__ = ["Recovery", "booked"]
 
-PERIOD = 30.0
+PERIOD = 25.0
 """Seconds between two looks at the store, which other gateways may share."""
 
 AGAIN = 3.0
