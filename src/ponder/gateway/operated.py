@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 
 from ponder.core.backend import Backend
+from ponder.core.errors import PonderError
 from ponder.gateway.admission import Admission, Refused
 from ponder.gateway.config import Config
 from ponder.gateway.failures import Failure, failure_of
@@ -55,8 +56,8 @@ class Operated:
             return
         try:
             status, kind, body = await self._look(path, scope)
-        except Refused as refused:
-            await send_failure(send, failure_of(refused))
+        except PonderError as error:  # the key is refused, or cannot be looked up
+            await send_failure(send, failure_of(error))
             return
         headers = [
             (b"content-type", kind.encode()),

@@ -87,3 +87,10 @@ async def test_with_keys_the_metrics_are_for_one_of_them(app: Operated, store: S
 async def test_only_looking_is_allowed(app: Operated) -> None:
     assert (await get(app, "/health", method="POST"))[0] == 405
     assert await get(app, "/ready", method="HEAD") == (200, "")
+
+
+async def test_metrics_without_a_store_are_an_error_of_the_api(app: Operated, store: Store) -> None:
+    store.close()
+    status, body = await get(app, "/metrics", "pk-0123456789abcdef-nobody")
+    assert status == 503
+    assert json.loads(body)["error"]["code"] == "store_error"
