@@ -10,7 +10,7 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from ponder.backends.openai import OpenAI
+from ponder.backends.openai import OpenAI, transport
 from ponder.core.backend import Capability, Progress, Request
 from ponder.core.errors import InvalidOption, MissingCapability
 from ponder.core.problem import Message, Problem
@@ -147,6 +147,16 @@ async def test_connections_are_used_again(server: ChatServer, backend: OpenAI) -
     for stream in (False, True, True, False):
         await backend.generate(replace(ASK, stream=stream), Progress())
     assert len(set(server.peers)) == 1
+
+
+async def test_a_connection_that_rested_is_not_used_again(
+    server: ChatServer, backend: OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "REST_SECONDS", 0.2)
+    await backend.generate(ASK, Progress())
+    await anyio.sleep(0.3)
+    await backend.generate(ASK, Progress())
+    assert len(set(server.peers)) == 2
 
 
 async def test_what_is_not_declared_is_refused_before_anything_is_sent(server: ChatServer) -> None:

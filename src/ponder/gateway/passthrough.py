@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ponder.backends.openai.address import Address
 from ponder.backends.openai.failures import Place, from_exception
-from ponder.backends.openai.transport import CONNECT_SECONDS, proxy_for
+from ponder.backends.openai.transport import CONNECT_SECONDS, connector, proxy_for
 from ponder.core.errors import BackendError, CallTimeout
 from ponder.gateway.admission import Permit
 from ponder.gateway.booking import Books
@@ -64,7 +64,7 @@ class Passthrough:
         import aiohttp
 
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=connector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept"),

@@ -18,14 +18,18 @@ from ponder.backends.openai.failures import Place, from_exception, from_status
 from ponder.core.errors import BackendError, BrokenReply, InvalidOption
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientResponse, ClientSession, TCPConnector
 
-__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "drain", "extra_headers", "proxy_for"]
+__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "connector", "drain", "extra_headers", "proxy_for"]
 
 T = TypeVar("T")
 
 CONNECT_SECONDS = 10.0
 """A server that does not accept a connection in this time counts as hanging."""
+
+REST_SECONDS = 4.0
+"""A connection that was idle for so long is not used again. Uvicorn (under vLLM and SGLang), llama.cpp's server and
+Node close theirs after five seconds, and a request that meets the close is lost."""
 
 LARGEST_REPLY = 32 * 2**20
 """Bytes of a reply beyond which it is taken for broken, on top of what the asked-for tokens may need."""
@@ -188,7 +192,7 @@ class Transport:
             total=None, sock_connect=min(CONNECT_SECONDS, self._seconds), sock_read=self._seconds
         )
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._concurrency, force_close=not self.keep_alive),
+            connector=connector(self._concurrency, keep_alive=self.keep_alive),
             timeout=timeout,
             headers=self._headers(),
             proxy=proxy_for(self._address.root),
@@ -205,6 +209,15 @@ class Transport:
         elif key:
             headers["Authorization"] = f"Bearer {key}"
         return headers
+
+
+def connector(limit: int, *, keep_alive: bool = True) -> TCPConnector:
+    """At most `limit` connections at a time, 0 for any number."""
+    import aiohttp
+
+    if not keep_alive:
+        return aiohttp.TCPConnector(limit=limit, force_close=True)
+    return aiohttp.TCPConnector(limit=limit, keepalive_timeout=REST_SECONDS)
 
 
 async def drain(response: ClientResponse) -> None:
