@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ponder.core.errors import BudgetExhausted, InvalidOption
 
@@ -40,10 +40,10 @@ class Budget:
 
     def limits(self) -> Iterator[tuple[str, float]]:
         """The limits that are set, by name."""
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name in self.__slots__:
+            value = getattr(self, name)
             if value is not None:
-                yield field.name, value
+                yield name, value
 
     @classmethod
     def parse(cls, text: str) -> Budget:
@@ -52,7 +52,7 @@ class Budget:
         Raises:
             InvalidOption: an unknown name, a unit that is none, a number that is none.
         """
-        names = [field.name for field in fields(cls)]
+        names = cls.__slots__
         values: dict[str, float] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, equals, number = (piece.strip() for piece in part.partition("="))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import anyio
@@ -79,14 +79,6 @@ class Admission:
         Raises:
             Refused: it is no key, or one that was revoked.
         """
-        with _noted():
-            return await self._identify(token)
-
-    async def asks_for_a_key(self) -> bool:
-        """False while everybody is let in."""
-        return not (self._open and await self._nobody_has_a_key())
-
-    async def _identify(self, token: str | None) -> Key:
         name = await authenticate(token, self._accounts) if token and self._accounts is not None else None
         if name is None and not await self.asks_for_a_key():
             name = ANONYMOUS
@@ -96,6 +88,10 @@ class Admission:
         if token is None:
             raise Refused(401, "missing_api_key", "this gateway asks for an API key: Authorization: Bearer pk-...")
         raise Refused(401, "invalid_api_key", "the API key is unknown, or was revoked")
+
+    async def asks_for_a_key(self) -> bool:
+        """False while everybody is let in."""
+        return not (self._open and await self._nobody_has_a_key())
 
     async def _nobody_has_a_key(self) -> bool:
         """Whether no key was ever made; looked up once a second, not for each request."""
@@ -121,30 +117,29 @@ class Admission:
         """
         made, began = record(), time.monotonic()
         made.upstream = ask.upstream
-        with _noted():
-            key = who if isinstance(who, Key) else await self.identify(who)
-            await self._take_turn(key)
-            upstream = self._config.upstreams[ask.upstream]
-            asked = demand(ask, key.caps, self._config.defaults.max_tokens if ask.strategy else upstream.max_tokens)
-            made.strategy = read_spec("strategy", ask.strategy).name if ask.strategy else ""
-            slots = min(asked.alive, upstream.concurrency)
-            async with self.queue.slots(key.name, slots, asked.budget.seconds):
-                with claim or nullcontext():
-                    made.queued = time.monotonic() - began
-                    grant = await self._reserve(key, ask, asked)
-                    permit = _permit(key, ask, asked, grant, self._config.total)
-                    try:
-                        yield permit
-                    except PonderError as error:
-                        permit.bill = permit.bill or error.bill or Bill()
-                        raise
-                    finally:
-                        if permit.bill is not None:
-                            made.book(permit.bill)
-                        if grant is not None:
-                            with anyio.CancelScope(shield=True):
-                                bill = permit.bill or Bill(output_tokens=grant.tokens, usd=grant.usd)
-                                await self.settle(grant.ticket, bill)
+        key = who if isinstance(who, Key) else await self.identify(who)
+        await self._take_turn(key)
+        upstream = self._config.upstreams[ask.upstream]
+        asked = demand(ask, key.caps, self._config.defaults.max_tokens if ask.strategy else upstream.max_tokens)
+        made.strategy = read_spec("strategy", ask.strategy).name if ask.strategy else ""
+        slots = min(asked.alive, upstream.concurrency)
+        async with self.queue.slots(key.name, slots, asked.budget.seconds):
+            with claim or nullcontext():
+                made.queued = time.monotonic() - began
+                grant = await self._reserve(key, ask, asked)
+                permit = _permit(key, ask, asked, grant, self._config.total)
+                try:
+                    yield permit
+                except PonderError as error:
+                    permit.bill = permit.bill or error.bill or Bill()
+                    raise
+                finally:
+                    if permit.bill is not None:
+                        made.book(permit.bill)
+                    if grant is not None:
+                        with anyio.CancelScope(shield=True):
+                            bill = permit.bill or Bill(output_tokens=grant.tokens, usd=grant.usd)
+                            await self.settle(grant.ticket, bill)
 
     async def settle(self, ticket: str, bill: Bill) -> None:
         """Book what a request has cost; a ticket that is settled already is left alone."""
@@ -195,16 +190,6 @@ class Admission:
         if isinstance(made, Shortage):
             raise _spent(made)
         return made
-
-
-@contextmanager
-def _noted() -> Iterator[None]:
-    """A refusal is put on record."""
-    try:
-        yield
-    except Refused as refused:
-        record().code = refused.code
-        raise
 
 
 def _permit(key: Key, ask: Ask, asked: Demand, grant: Grant | None, total: Limits) -> Permit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -10,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
+
+import msgspec
 
 from ponder.core.errors import describe
 from ponder.gateway.config import Config
@@ -22,7 +23,8 @@ LONGEST = 2000
 
 _KEY = re.compile(r"\bpk-[0-9a-f]{16}-[A-Za-z0-9_-]{8,}|(?i:\bbearer)\s+\S+|\b(?:sk|hf|gsk|xai)[-_][\w-]{8,}")
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+_FROM_OUTSIDE = ("message", "error", "trace", "model", "run", "fallback")
+"""What may hold words that are not Ponder's own: of a client, of an upstream, of a library."""
 
 _requests = logging.getLogger("ponder.gateway.requests")
 
@@ -70,17 +72,19 @@ class JsonLines(logging.Formatter):
         if fields is None:
             line |= {"logger": record.name, "message": record.getMessage()}
         else:
-            line |= {"message": record.msg, **{name: value for name, value in fields.items() if value is not None}}
+            line["message"] = record.msg
+            line |= {name: value for name, value in fields.items() if value is not None}
         if record.exc_info and record.exc_info[1] is not None:
             line |= {"error": describe(record.exc_info[1]), "trace": self.formatException(record.exc_info)}
-        return _encode({name: self._clean(value) for name, value in line.items()})
+        for name in _FROM_OUTSIDE:
+            if name in line:
+                line[name] = self._clean(line[name])
+        return msgspec.json.encode(line).decode()
 
-    def _clean(self, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
+    def _clean(self, text: str) -> str:
         for secret in self._secrets:
-            value = value.replace(secret, "***")
-        text = _KEY.sub("***", value)
+            text = text.replace(secret, "***")
+        text = _KEY.sub("***", text).encode("utf-8", "backslashreplace").decode()
         return text if len(text) <= LONGEST else "..." + text[-LONGEST:]
 
 

@@ -20,6 +20,7 @@ from ponder.gateway.accounts_sqlite import SqliteAccounts
 from ponder.gateway.admission import Admission, Ask, Refused
 from ponder.gateway.breaker import THRESHOLD
 from ponder.gateway.config import Caps, Config, Upstream
+from ponder.gateway.failures import failure_of
 from ponder.gateway.fallback import Routes
 from ponder.gateway.health import Health
 from ponder.gateway.keys import new_key
@@ -89,7 +90,7 @@ class App:
         try:
             await asyncio.create_task(self.work())
         except Refused as refused:
-            await send({"type": "http.response.start", "status": refused.status, "headers": []})
+            await send({"type": "http.response.start", "status": failure_of(refused).status, "headers": []})
             return
         headers = [(b"x-ponder-run", b"ab12"), (b"x-ponder-fallback", b"single; instead-of=a")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
