@@ -10,6 +10,11 @@ from ponder.backends.openai.counts import Count, apportion, count, read_count, s
 SIZES = st.lists(st.integers(0, 10_000), min_size=1, max_size=20)
 
 
+def said(thinking: int, visible: int) -> tuple[str, str]:
+    """Reasoning, and what is visible, of so many characters."""
+    return "t" * thinking, "v" * visible
+
+
 @given(st.integers(0, 1_000_000), SIZES)
 def test_parts_add_up_and_differ_from_the_exact_share_by_less_than_one(total: int, weights: list[int]) -> None:
     parts = apportion(total, weights)
@@ -33,11 +38,11 @@ def test_without_any_count_the_guess_counts() -> None:
 
 
 def test_reasoning_is_split_by_the_servers_count_or_by_length() -> None:
-    assert share(15, [20], [80], [1]) == [15]
-    assert share(0, [20], [75], [25]) == [5]
-    assert share(0, [20], [75], [0]) == [0]
-    assert share(30, [20, 20], [5, 5], [100, 200]) == [10, 20]
-    assert share(30, [20, 20], [5, 5], [0, 0]) == [15, 15]  # hidden by the vendor, but charged
+    assert share(15, [20], [said(1, 80)]) == [15]
+    assert share(0, [20], [said(25, 75)]) == [5]
+    assert share(0, [20], [said(0, 75)]) == [0]
+    assert share(30, [20, 20], [said(100, 5), said(200, 5)]) == [10, 20]
+    assert share(30, [20, 20], [said(0, 5), said(0, 5)]) == [15, 15]  # hidden by the vendor, but charged
 
 
 def test_what_servers_call_their_counts() -> None:

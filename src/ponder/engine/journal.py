@@ -87,7 +87,7 @@ class Recorded:
 
     def rows(self, lane: str, step: int, part: str) -> Sequence[Entry]:
         """All rows of one call or decision: failed attempts and earlier lives first."""
-        return self._rows.get((lane, step), {}).get(part, ())
+        return self._rows.get((lane, step), {}).get(part, ()) if self._rows else ()
 
     def asked(self, lane: str, step: int, part: str) -> list[Entry]:
         """All rows of the calls that a verifier made to decide `part`."""

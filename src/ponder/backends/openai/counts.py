@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ def _number(fields: object, key: str) -> int | None:
     return value if isinstance(value, int) and 0 <= value <= MOST else None
 
 
-def count(total: int | None, single: Sequence[int | None], guesses: Sequence[int]) -> list[int]:
+def count(total: int | None, single: Sequence[int | None], guesses: Iterable[int]) -> list[int]:
     """The tokens of each choice.
 
     `single` holds the server's count for each choice, `total` its count over all; where one of `single` is missing,
@@ -53,26 +53,27 @@ def count(total: int | None, single: Sequence[int | None], guesses: Sequence[int
     or one token for `BYTES_PER_TOKEN` bytes of text, whichever is known first; without a total it is what counts,
     because zero would be a free call.
     """
+    if total is not None and len(single) == 1:
+        return [total]
     exact = [tokens for tokens in single if tokens is not None]
-    if total is not None and (len(exact) < len(single) or len(single) == 1):
-        return apportion(total, guesses)
+    if total is not None and len(exact) < len(single):
+        return apportion(total, list(guesses))
     return exact if len(exact) == len(single) else list(guesses)
 
 
-def share(reasoning: int, tokens: Sequence[int], visible: Sequence[int], thinking: Sequence[int]) -> list[int]:
-    """The reasoning tokens of each choice, given the lengths of its visible text and of its reasoning.
+def share(reasoning: int, tokens: Sequence[int], texts: Sequence[tuple[str, str]]) -> list[int]:
+    """The reasoning tokens of each choice, given its `tokens` and its `texts`: the reasoning, and what is visible.
 
     The server's own count `reasoning` is split in proportion to the reasoning's length. Where it gives none, the
     tokens of a choice are split in proportion to the lengths of its two parts.
     """
-    if not reasoning and not any(thinking):
-        return [0] * len(tokens)
+    thinking = [len(hidden) for hidden, _ in texts]
     if reasoning:
         parts = apportion(reasoning, thinking if any(thinking) else tokens)
         return [min(part, limit) for part, limit in zip(parts, tokens, strict=True)]
     return [
-        apportion(total, [seen, hidden])[1] if hidden else 0
-        for total, seen, hidden in zip(tokens, visible, thinking, strict=True)
+        apportion(total, [len(visible), len(hidden)])[1] if hidden else 0
+        for total, (hidden, visible) in zip(tokens, texts, strict=True)
     ]
 
 

@@ -144,23 +144,20 @@ def complete(drafts: list[Draft], counted: Count, request: Request) -> Completio
     for draft in drafts:
         _check_calls(draft.tool_calls)
     texts = [_texts(draft, request) for draft in drafts]
-    visible = [text for _, text in texts]
-    thinking = [text for text, _ in texts]
-    guesses = [len(draft.logprobs) or draft.pieces or estimate(_written(draft)) for draft in drafts]
-    tokens = count(counted.output, [draft.tokens for draft in drafts], guesses)
-    reasoning = share(counted.reasoning, tokens, [len(text) for text in visible], [len(text) for text in thinking])
+    tokens = count(counted.output, [draft.tokens for draft in drafts], map(_guess, drafts))
+    reasoning = share(counted.reasoning, tokens, texts)
     choices = tuple(
         Choice(
-            text=visible[at],
-            tokens=tokens[at],
+            text=visible,
+            tokens=of_all,
             finish=_finish(draft, request),
-            thinking=thinking[at],
-            thinking_tokens=reasoning[at],
+            thinking=thinking,
+            thinking_tokens=of_thinking,
             logprob=sum(draft.logprobs) / len(draft.logprobs) if draft.logprobs and request.logprobs else None,
             first=(draft.first or {}) if request.logprobs else {},
             tool_calls=tuple(draft.tool_calls),
         )
-        for at, draft in enumerate(drafts)
+        for draft, (thinking, visible), of_all, of_thinking in zip(drafts, texts, tokens, reasoning, strict=True)
     )
     prompt = counted.prompt if counted.prompt is not None else estimate_prompt(request)
     return Completion(choices, Usage(prompt=prompt, cached=min(counted.cached, prompt), output=sum(tokens)))
@@ -174,9 +171,10 @@ def _check_calls(calls: Iterable[Mapping[str, Any]]) -> None:
             raise WrongShape("a tool call has no 'function' with a name and arguments")
 
 
-def _written(draft: Draft) -> str:
-    """All that the model wrote of a choice."""
-    return draft.content + draft.reasoning + "".join(map(json.dumps, draft.tool_calls))
+def _guess(draft: Draft) -> int:
+    """The tokens of a choice that the server did not count by itself."""
+    written = draft.content + draft.reasoning + "".join(map(json.dumps, draft.tool_calls))
+    return len(draft.logprobs) or draft.pieces or estimate(written)
 
 
 def _texts(draft: Draft, request: Request) -> tuple[str, str]:
