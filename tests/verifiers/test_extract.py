@@ -49,6 +49,16 @@ SENTENCES = [
     ("The answer is not clear to me", None),
     ("The answer is 42. I am sure that the answer is correct.", "42"),
 ]
+CALCULATIONS = [
+    (r"\boxed{5 + 5 + 4 = 14}", "14"),
+    (r"Answer: $2 \times 3 = 6 = \frac{12}{2}$", r"\frac{12}{2}"),
+    ("The answer is $5 + $9 = $14.", "$14"),
+    (r"\boxed{x = 14}", "x = 14"),
+    (r"\boxed{2x + 1 = 7}", "2x + 1 = 7"),
+    (r"\boxed{4 = x}", "4 = x"),
+    (r"\boxed{3 >= 2}", "3 >= 2"),
+    (r"\boxed{5 + 9 =}", "5 + 9 ="),
+]
 CHOICES = [
     ("Answer: B", "B"),
     ("The answer is (B).", "(B)"),
@@ -94,7 +104,7 @@ THINKING = [
 
 
 @pytest.mark.parametrize(
-    ("text", "answer"), BOXES + SENTENCES + CHOICES + JSON + LAST_OF_SEVERAL + LAST_LINES + THINKING
+    ("text", "answer"), BOXES + SENTENCES + CALCULATIONS + CHOICES + JSON + LAST_OF_SEVERAL + LAST_LINES + THINKING
 )
 def test_finds_the_final_answer_or_none(text: str, answer: str | None) -> None:
     assert extract(text) == answer

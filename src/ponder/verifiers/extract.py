@@ -10,6 +10,7 @@ from typing import Any
 
 from ponder.verifiers.forms import form_of
 from ponder.verifiers.markup import bare
+from ponder.verifiers.spelling import COMMAND
 
 __all__ = ["extract", "json_part"]
 
@@ -23,7 +24,8 @@ def extract(text: str) -> str | None:
     Of all statements of an answer the last counts: ``\boxed{...}`` or ``\fbox{...}``, "Answer: ...", "the answer is
     ...", ``#### ...`` (GSM8K, Cobbe et al. 2021), ``<answer>...</answer>``, a JSON object with an "answer" key, or a
     fenced JSON block. A box inside an answer line is the answer of that line; an unclosed box reaches to the end of
-    its line. Markdown, ``$`` signs and the closing full stop are taken off, units are not.
+    its line. Markdown, ``$`` signs and the closing full stop are taken off, units are not. Of a calculation,
+    ``5 + 9 = 14``, its result is the answer.
 
     Without any such statement, a last line that is short and nothing but a number or a choice is the answer. A number
     somewhere in a sentence never is. Reasoning before ``</think>`` is ignored; without that mark it is all reasoning.
@@ -37,7 +39,7 @@ def extract(text: str) -> str | None:
     stated = [found for marks in (_boxes, _sentences, _hashes, _tags) if (found := next(marks(rest), None))]
     if data is not None:
         stated.append((data[0], data[2]))
-    return max(stated)[1] if stated else _last_line(visible)
+    return _result(max(stated)[1]) if stated else _last_line(visible)
 
 
 def json_part(text: str) -> str | None:
@@ -143,6 +145,18 @@ def _tags(text: str) -> Iterator[tuple[int, str]]:
     for match in _from_the_end(_TAG, text, "</"):
         if value := bare(match[1]):
             yield match.start(), value
+
+
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def _result(value: str) -> str:
+    """The last number of a calculation; an equation in a letter, or anything else, as it is."""
+    calculation, equals, last = value.rpartition("=")
+    if not equals or _LETTER.search(COMMAND.sub(" ", calculation)) or calculation.rstrip().endswith(("<", ">", "!")):
+        return value
+    number = bare(last)
+    return number if _is_number(number) else value
 
 
 _FENCE = re.compile(r"```json\s*\n(.*?)\n\s*```", re.DOTALL | re.IGNORECASE)
