@@ -71,6 +71,12 @@ def test_the_dirichlet_confidence_is_what_monte_carlo_gives() -> None:
     assert dirichlet_confidence(branches) == pytest.approx(wins / draws, abs=0.01)
 
 
+@pytest.mark.parametrize("count", [5, 800, 1300])
+def test_the_dirichlet_confidence_in_a_tie_of_three_is_a_third(count: int) -> None:
+    branches = [Branch(id=f"{answer}{i}", answer=answer) for i in range(count) for answer in "ABC"]
+    assert dirichlet_confidence(branches) == pytest.approx(1 / 3, abs=0.01)
+
+
 def test_esc_stops_at_the_first_unanimous_window() -> None:
     answer = run("esc(n=9,window=3)", samples("A10 B10 A10 B20 B20 B20 A30 A30 A30"))
     assert answer.value == "B"

@@ -16,6 +16,8 @@ from ponder.verifiers.pool import Workers
 pytestmark = pytest.mark.anyio
 
 SETTLED_SAME = [
+    ("8 cm²", "8 cm^2"),
+    ("12:30 p.m.", "12:30 PM"),
     ("0.5", r"\frac12"),
     ("0.5", "1/2"),
     ("1,000", "1000"),
@@ -51,6 +53,9 @@ SETTLED_SAME = [
     (r"\left(1, 2\right)", "(1,2)"),
 ]
 SETTLED_DIFFERENT = [
+    ("1 1/2", "11/2"),
+    ("5 m", "5 km"),
+    ("3 h", "3 s"),
     ("5", "6"),
     ("0.333", "1/3"),
     ("0.000001", "0.000002"),

@@ -44,6 +44,9 @@ SENTENCES = [
     ("\\textbf{Answer: 42}", "42"),
     ("she has 9 * 2 = 18 left\n#### 18", "18"),
     ("<answer>\n42\n</answer>", "42"),
+    ("The answer is _5_.", "5"),
+    ("Answer: ***yes***", "yes"),
+    ("<answer>x < 5</answer>", "x < 5"),
     ("Answer:", None),
     ("Answer: ...", None),
     ("The answer is not clear to me", None),
@@ -57,6 +60,7 @@ CALCULATIONS = [
     (r"\boxed{2x + 1 = 7}", "2x + 1 = 7"),
     (r"\boxed{4 = x}", "4 = x"),
     (r"\boxed{3 >= 2}", "3 >= 2"),
+    (r"\boxed{3! = 6}", "6"),
     (r"\boxed{5 + 9 =}", "5 + 9 ="),
 ]
 CHOICES = [
@@ -84,6 +88,7 @@ LAST_OF_SEVERAL = [
     ('{"answer": 1}\nOn second thought the answer is 2.', "2"),
 ]
 LAST_LINES = [
+    ("I add them up.\n$$42$$", "42"),
     ("I add them up.\n42", "42"),
     ("I add them up.\n\n**$18**", "$18"),
     ("x is five:\n\\[\nx = 5\n\\]", "x = 5"),

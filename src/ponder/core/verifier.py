@@ -8,7 +8,7 @@ from ponder.core.backend import Capability, Completion, Request
 from ponder.core.branch import Branch
 from ponder.core.problem import Problem
 
-__all__ = ["Ask", "Verifier"]
+__all__ = ["Ask", "Selective", "Verifier"]
 
 
 class Ask(Protocol):
@@ -34,5 +34,18 @@ class Verifier(Protocol):
 
         Raises:
             UsageError: the problem has no reference and this verifier cannot do without.
+        """
+        ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A verifier that cannot score the answers to every problem."""
+
+    def check(self, problem: Problem) -> None:
+        """See that it can; it is asked before anything is sent.
+
+        Raises:
+            UsageError: it cannot.
         """
         ...

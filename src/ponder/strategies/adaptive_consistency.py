@@ -66,8 +66,15 @@ def _gamma_density(count: int, x: float) -> float:
 
 def _gamma_share(count: int, x: float) -> float:
     """P(Gamma(count + 1) < x): one minus a Poisson sum, because the shape is whole."""
-    term = total = math.exp(-x)
-    for j in range(1, count + 1):
+    # From the largest term on, both ways: the first one, exp(-x), is 0 from x = 745 on.
+    largest = min(count, int(x))
+    total = peak = math.exp(largest * math.log(x) - x - math.lgamma(largest + 1))
+    term = peak
+    for j in range(largest, 0, -1):
+        term *= j / x
+        total += term
+    term = peak
+    for j in range(largest + 1, count + 1):
         term *= x / j
         total += term
     return 1.0 - total

@@ -19,15 +19,26 @@ class Choice:
     name = "choice"
     needs: frozenset[Capability] = frozenset()
 
+    def check(self, problem: Problem) -> None:
+        """See that there is a reference answer, and that it is a letter.
+
+        Raises:
+            InvalidProblem: there is none, or one that is no choice.
+        """
+        self._right(problem)
+
     async def score(self, problem: Problem, branch: Branch, ask: Ask) -> float:
         """1 or 0.
 
         Raises:
             InvalidProblem: the problem has no reference answer, or one that is no choice.
         """
+        right, answer = self._right(problem), stated(branch)
+        return 0.0 if answer is None else float(form_of(answer).letter == right)
+
+    def _right(self, problem: Problem) -> str:
         reference = reference_of(problem, self.name)
         right = form_of(reference).letter
         if not right:
             raise InvalidProblem(f"the choice verifier needs a letter as reference answer, not {reference!r:.60}")
-        answer = stated(branch)
-        return 0.0 if answer is None else float(form_of(answer).letter == right)
+        return right

@@ -17,6 +17,14 @@ class Exact:
     name = "exact"
     needs: frozenset[Capability] = frozenset()
 
+    def check(self, problem: Problem) -> None:
+        """See that there is a reference answer.
+
+        Raises:
+            InvalidProblem: there is none.
+        """
+        reference_of(problem, self.name)
+
     async def score(self, problem: Problem, branch: Branch, ask: Ask) -> float:
         """1 or 0.
 

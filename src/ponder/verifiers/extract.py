@@ -96,6 +96,10 @@ _NO_VALUE = re.compile(
 )
 
 
+_UNPAIRED = re.compile(r"(?<=[^\s*_])[*_]{1,3}\Z")
+"""Emphasis whose first half was taken for a part of what stands before the value."""
+
+
 def _sentences(text: str) -> Iterator[tuple[int, str]]:
     lower = text.lower()
     if "answer" not in lower and "correct " not in lower:
@@ -103,7 +107,7 @@ def _sentences(text: str) -> Iterator[tuple[int, str]]:
     marks = itertools.chain(_statements(text, lower), _from_the_end(_HEADING, text))
     for match in sorted(marks, key=lambda mark: mark.start(), reverse=True):
         value = match.groupdict().get("value") or _next_line(text, match.end())
-        value = bare(_SENTENCE_END.split(value, maxsplit=1)[0])
+        value = _UNPAIRED.sub("", bare(_SENTENCE_END.split(value, maxsplit=1)[0]))
         loose = match.groupdict().get("verb") and not match["then"]
         if value and not (loose and _NO_VALUE.match(value)):
             yield match.start(), value
@@ -132,7 +136,7 @@ def _next_line(text: str, start: int) -> str:
 
 
 _HASHES = re.compile(r"^[ \t]*#{4}[ \t]*([^\n#]+)$", re.MULTILINE)
-_TAG = re.compile(r"<answer>([^<]*)</answer>", re.IGNORECASE)
+_TAG = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
 
 
 def _hashes(text: str) -> Iterator[tuple[int, str]]:
@@ -153,7 +157,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 def _result(value: str) -> str:
     """The last number of a calculation; an equation in a letter, or anything else, as it is."""
     calculation, equals, last = value.rpartition("=")
-    if not equals or _LETTER.search(COMMAND.sub(" ", calculation)) or calculation.rstrip().endswith(("<", ">", "!")):
+    if not equals or _LETTER.search(COMMAND.sub(" ", calculation)) or calculation.endswith(("<", ">", "!")):
         return value
     number = bare(last)
     return number if _is_number(number) else value
@@ -210,13 +214,14 @@ def _decode(text: str) -> Any:
 
 _LONGEST_VALUE = 40
 _FORMULA_END = re.compile(r"\s*(?:\\\]|\$\$)\s*\Z")
+_FORMULA_START = re.compile(r"\A\s*(?:\\\[|\$\$)")
 _LIST_MARK = re.compile(r"[ \t]*(?:[-*+]\ |\(?\w{1,2}[.)]\s*\Z)")
 _CHOICE = re.compile(r"[A-J]|\([A-Ja-j]\)")
 
 
 def _last_line(text: str) -> str | None:
     line = _FORMULA_END.sub("", text.rstrip()).rsplit("\n", 1)[-1]
-    value = bare(line)
+    value = bare(_FORMULA_START.sub("", line))
     if _CHOICE.fullmatch(value):
         return value
     return value if _is_number(value) and not _LIST_MARK.match(line) else None

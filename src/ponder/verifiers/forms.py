@@ -23,7 +23,7 @@ class Form:
 
     `key`: answers of equal key are equal. `quantity`: set for a plain number. `letter`: set for a choice such as
     ``B`` or ``(B) Paris``. `data`: the decoded value of a JSON object or array. `latex`: the formula to hand to
-    computer algebra, None where that could not help.
+    computer algebra, None where that could not help. `unit`: the lone letter behind a number, a unit or a variable.
     """
 
     key: str
@@ -31,21 +31,29 @@ class Form:
     letter: str = ""
     data: Any = None
     latex: str | None = None
+    unit: str = ""
 
 
 def settle(left: Form, right: Form) -> bool | None:
     """Whether two answers are the same; None when only computer algebra can tell."""
-    if left.key == right.key:
-        return True
     if left.quantity is not None and right.quantity is not None:
         return same_quantity(left.quantity, right.quantity)
+    if left.key == right.key:
+        return True
     if left.letter and right.letter:
         return left.letter == right.letter and left.letter in (left.key, right.key)
     if left.data is not None and right.data is not None:
         return _same_data(left.data, right.data)
-    if left.latex is None or right.latex is None:
+    if left.latex is None or right.latex is None or _differ_in_unit(left, right):
         return False
     return None
+
+
+def _differ_in_unit(left: Form, right: Form) -> bool:
+    """Metres are no kilometres; computer algebra passes over units."""
+    units = [form.unit or (form.quantity.unit if form.quantity else "") for form in (left, right)]
+    short, long = sorted(units, key=len)
+    return short not in ("", long) and len(long) <= 2 and long != f"{short}r"  # an h is an hr
 
 
 @lru_cache(maxsize=4096)
@@ -59,7 +67,7 @@ def form_of(answer: str) -> Form:
     if (data := _json(answer)) is not None:
         return Form(key=_dense(answer), data=data, latex=text if isinstance(data, list) else None)
     if _DATE.fullmatch(text) or _CLOCK.fullmatch(text):
-        return Form(key=_LEADING_ZEROS.sub("", phrase(text)))
+        return Form(key=_LEADING_ZEROS.sub("", phrase(text)).replace(".m.", "m").replace(".m", "m"))
     words = TEXT_COMMAND.sub(r"\1", text).strip()
     if (choice := _CHOICE.fullmatch(words)) is not None:
         return _choice(choice)
@@ -70,13 +78,15 @@ def form_of(answer: str) -> Form:
     formula = _UNITS.sub("", text)
     if not formula or _PROSE.search(COMMAND.sub(" ", formula)):
         return Form(key=phrase(words or answer))
-    return Form(key=_dense(formula), latex=formula)
+    unit = _LETTER_UNIT.fullmatch(text)
+    return Form(key=_dense(formula), latex=formula, unit=unit[1].lower() if unit else "")
 
 
 _WORD = 4
 """Letters in a row from which on they are a word and no product of variables."""
 _SHORT_WORDS = frozenset(("yes", "no"))
 _PROSE = re.compile(rf"[^\W\d_]{{{_WORD},}}")
+_LETTER_UNIT = re.compile(r".*\d\s+([A-Za-z])")
 _DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}|\d{4}([-/])\d{1,2}\1\d{1,2}")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?(?:\s*[ap]\.?m\.?)?", re.IGNORECASE)
 _LEADING_ZEROS = re.compile(r"\b0+(?=\d)")
@@ -95,8 +105,8 @@ def _choice(match: re.Match[str]) -> Form:
 
 
 def _dense(text: str) -> str:
-    """A formula's key: spaces mean nothing there."""
-    return re.sub(r"\s", "", text)
+    """A formula's key: spaces mean nothing there, but between two digits (``1 1/2``)."""
+    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text)
 
 
 def _json(text: str) -> Any:

@@ -46,7 +46,7 @@ class Function:
             value = await self._call(problem, answer)
         except PonderError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise VerifierError(f"verifier {self.name} raised {describe(error)}") from error
         return self._checked(value)
 

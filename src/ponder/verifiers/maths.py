@@ -21,6 +21,14 @@ class Math:
     def __init__(self, equivalence: Equivalence | None = None) -> None:
         self._equivalence = equivalence or Equivalence()
 
+    def check(self, problem: Problem) -> None:
+        """See that there is a reference answer.
+
+        Raises:
+            InvalidProblem: there is none.
+        """
+        reference_of(problem, self.name)
+
     async def score(self, problem: Problem, branch: Branch, ask: Ask) -> float:
         """1 or 0.
 

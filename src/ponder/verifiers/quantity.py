@@ -131,6 +131,7 @@ def _read_tail(tail: str) -> tuple[bool, str] | None:
     unit = _TEXT_UNIT.sub(r" \1 ", degrees).replace(".", "").strip()
     if not _UNIT.fullmatch(unit):
         return None
+    unit = re.sub(r"[{}]", "", unit)
     lone_letter = len(re.sub(r"\W.*", "", unit)) == 1
     if _NO_UNIT.search(unit.lower()) or (lone_letter and unit == bare):  # 5 m may be 5 times m
         return None
