@@ -16,13 +16,13 @@ import ponder.controllers
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.answer import Answer
 from ponder.core.answers import AnswerFormat
-from ponder.core.backend import Backend, Prepares, Price
+from ponder.core.backend import Backend, Capability, Prepares, Price
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError
 from ponder.core.problem import Message, Problem
-from ponder.core.registry import Plan, parse_spec, runnable
+from ponder.core.registry import Plan, Strategy, parse_spec, runnable
 from ponder.core.settings import Settings
-from ponder.core.verifier import Verifier
+from ponder.core.verifier import Selective, Verifier
 from ponder.engine.calls import Watch
 from ponder.engine.journal import Recorded
 from ponder.engine.live import Live
@@ -78,13 +78,14 @@ class Job:
 async def asolve(
     question: str | bytes | Sequence[Message] | Problem,
     *,
-    strategy: str | Plan = DEFAULT_STRATEGY,
+    strategy: str | Strategy | Plan = DEFAULT_STRATEGY,
     model: str | Backend | None = None,
     budget: str | Budget | None = None,
     verifier: str | Verifier | Callable[..., Any] | None = None,
     max_tokens: int = 1024,
     temperature: float = 0.7,
     top_p: float = 0.95,
+    thinking_budget: int | None = None,
     seed: int | None = None,
     price: str | Price | None = None,
     abstain_below: float | None = None,
@@ -94,12 +95,12 @@ async def asolve(
 ) -> Answer:
     """Answer a question by spending more computation on it.
 
-    `strategy` is a spec such as ``"adaptive-consistency@0.5"``, or that of a controller, ``"cmc@0.5"``; `model` a spec
-    such as ``"local/qwen2.5-coder-1.5b"`` (the default), ``"openai/gpt-4o-mini"`` or
-    ``"qwen3@http://localhost:8000/v1"``, or a backend that is open already; `budget` is
-    ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. An answer whose confidence is under `abstain_below` is
-    withheld. With a `store` the run is journalled and can be resumed after a crash. `watch` and `on_start` are those
-    of `execute`.
+    `strategy` is a spec such as ``"adaptive-consistency@0.5"``, or that of a controller, ``"cmc@0.5"``, or what
+    `ponder.strategy` has made of a function; `model` a spec such as ``"local/qwen2.5-coder-1.5b"`` (the default),
+    ``"openai/gpt-4o-mini"`` or ``"qwen3@http://localhost:8000/v1"``, or a backend that is open already; `budget` is
+    ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. `max_tokens` bounds one branch, `thinking_budget` its reasoning. An
+    answer whose confidence is under `abstain_below` is withheld. With a `store` the run is journalled and can be
+    resumed after a crash. `watch` and `on_start` are those of `execute`.
 
     Raises:
         UsageError: something that was asked for cannot be done; nothing was sent.
@@ -108,8 +109,12 @@ async def asolve(
         StrategyError: the strategy is wrong.
     """
     plan = parse_spec(strategy) if isinstance(strategy, str) else strategy
+    if isinstance(plan, Strategy):
+        plan = plan.plan()
     problem = question if isinstance(question, Problem) else Problem.of(_listed(question))
-    settings = Settings(max_tokens=max_tokens, temperature=temperature, top_p=top_p)
+    settings = Settings(
+        max_tokens=max_tokens, temperature=temperature, top_p=top_p, thinking_budget=thinking_budget
+    )  # fmt: skip
     limits = Budget.parse(budget) if isinstance(budget, str) else budget or Budget()
     async with AsyncExitStack() as stack:
         backend = await _connected(model, stack)
@@ -171,11 +176,7 @@ async def execute(
     verifier = verifier or _verifier(job.verifier)
     if isinstance(backend, Prepares):
         await backend.prepare()
-    check_fits(plan, backend, verifier)
-    if job.budget.usd is not None and job.price is None:
-        raise UsageError(f"a budget in usd needs a price, and that of {backend.model} is not known; give price=")
-    if job.abstain_below is not None and not 0 <= job.abstain_below <= 1:
-        raise InvalidOption(f"abstain_below={job.abstain_below:g} must lie between 0 and 1")
+    _check(job, plan, problem, backend, verifier)
     with ExitStack() as stack:
         earlier = Recorded()
         if store is not None:
@@ -249,6 +250,23 @@ async def aresume(
         return await execute(job, backend, store=store, run=row.id, watch=watch, on_start=on_start)
 
 
+def _check(job: Job, plan: Plan, problem: Problem, backend: Backend, verifier: Verifier | None) -> None:
+    """See that all that is asked for can be done.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    check_fits(plan, backend, verifier)
+    if plan.needs_verifier and isinstance(verifier, Selective):
+        verifier.check(problem)
+    if job.settings.thinking_budget is not None and Capability.THINKING_BUDGET not in backend.capabilities:
+        raise MissingCapability(f"{backend.name} cannot limit hidden reasoning; leave thinking_budget out")
+    if job.budget.usd is not None and job.price is None:
+        raise UsageError(f"a budget in usd needs a price, and that of {backend.model} is not known; give price=")
+    if job.abstain_below is not None and not 0 <= job.abstain_below <= 1:
+        raise InvalidOption(f"abstain_below={job.abstain_below:g} must lie between 0 and 1")
+
+
 def check_fits(plan: Plan, backend: Backend, verifier: Verifier | None) -> None:
     """See that the backend can do what the strategy needs.
 
@@ -278,7 +296,9 @@ async def _connected(model: str | Backend | None, stack: AsyncExitStack) -> Back
 
     if model is not None and not isinstance(model, str):
         return model
-    backend = await anyio.to_thread.run_sync(connect, model or DEFAULT_MODEL)  # weights take their time
+    backend = await anyio.to_thread.run_sync(
+        connect, DEFAULT_MODEL if model is None else model
+    )  # weights take their time
     stack.push_async_callback(backend.aclose)
     return backend
 

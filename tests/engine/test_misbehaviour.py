@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import types
 from collections.abc import Generator
 from typing import Any
@@ -14,6 +15,7 @@ from rig import Model, said, solve
 
 from ponder.core.answer import Answer
 from ponder.core.backend import Completion, Progress, Request
+from ponder.core.branch import Branch
 from ponder.core.errors import (
     BudgetExhausted,
     ForeignAwait,
@@ -329,3 +331,59 @@ def test_errors_of_ponder_are_raised_as_they_are_and_not_in_groups() -> None:
         solve(asks_much, model())
     assert not isinstance(error.value, BaseExceptionGroup)
     assert error.value.bill is None, "nothing was sent"
+
+
+@pytest.mark.parametrize("ask", [
+    lambda s, b: s.sample(1.5), lambda s, b: s.extend("b0"), lambda s, b: s.extend(b, tokens=1.5),
+    lambda s, b: s.fork(None, 2), lambda s, b: s.chat([{"role": "user", "content": "?"}], max_tokens="9"),
+])  # fmt: skip
+def test_arguments_of_another_type_are_the_strategys_mistake(ask: Any) -> None:
+    async def sloppy(s: Session) -> Answer:
+        [branch] = await s.sample(1)
+        await ask(s, branch)
+        return vote([])
+
+    with pytest.raises(StrategyError, match="sloppy raised TypeError"):
+        solve(sloppy, model())
+
+
+def test_a_branch_of_nowhere_is_refused() -> None:
+    async def forger(s: Session) -> Answer:
+        return vote([await s.extend(Branch(id="b7"))])
+
+    with pytest.raises(StrategyError, match="'b7' is none of this run's"):
+        solve(forger, model())
+
+
+def test_a_limit_that_is_no_budget_is_refused() -> None:
+    async def sloppy(s: Session) -> Answer:
+        async with s.limit("tokens=5"):  # type: ignore[arg-type]
+            return vote([])
+
+    with pytest.raises(StrategyError, match="limit\\(\\) takes a Budget"):
+        solve(sloppy, model())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"value": 5},
+        {"value": "5", "confidence": "high"},
+        {"value": "5", "confidence": float("nan")},
+        {"value": "5", "votes": [1]},
+    ],
+)
+def test_an_answer_with_wrong_parts_is_refused(wrong: dict[str, Any]) -> None:
+    async def careless(s: Session) -> Answer:
+        return Answer(**wrong)
+
+    with pytest.raises(StrategyError, match="careless returned an Answer whose"):
+        solve(careless, model())
+
+
+def test_a_strategy_may_not_end_the_process() -> None:
+    async def quitter(s: Session) -> Answer:
+        sys.exit(3)
+
+    with pytest.raises(StrategyError, match="quitter raised SystemExit: 3"):
+        solve(quitter, model())

@@ -15,7 +15,7 @@ from ponder.core.errors import BudgetExhausted, InvalidOption
 
 __all__ = ["Account", "Amount", "Budget"]
 
-_SUFFIX = {"": 1, "k": 1_000, "m": 1_000_000}
+_SUFFIX = {"": 0, "k": 3, "m": 6}
 _PICO = 10**12
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(?:e([+-]?\d{1,2}))?([km]?)", re.IGNORECASE)
 
@@ -64,7 +64,7 @@ class Budget:
             if name in values:
                 raise InvalidOption(f"budget names {name} twice")
             digits, exponent, suffix = match.groups()
-            values[name] = float(f"{digits}e{exponent or 0}") * _SUFFIX[suffix.lower()]
+            values[name] = float(f"{digits}e{int(exponent or 0) + _SUFFIX[suffix.lower()]}")
         if not values:
             raise InvalidOption(f"budget {text!r} is empty; write for example tokens=20k,seconds=30,usd=0.05")
         return cls(

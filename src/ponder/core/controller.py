@@ -98,7 +98,7 @@ class View(NamedTuple):
     votes: Numbers
     """[A] How many finished branches gave this answer."""
     leader: Numbers
-    """[1] The answer with the most votes, the first to get one of several; -1 if no branch has finished."""
+    """[1] The answer with the most votes, the first to get one of several; -1 if no finished branch has an answer."""
     top: Numbers
     """[2] The two largest numbers of votes."""
     confidence: Reals

@@ -28,14 +28,12 @@ class Problem:
     """A question to a model.
 
     `reference` is the right answer where one is known; only verifiers and benchmarks look at it, strategies never.
-    `weight` is the question's share in a benchmark.
     """
 
     messages: tuple[Message, ...]
     id: str = ""
     reference: str | None = None
     verifier: Verifier | None = None
-    weight: float = 1.0
 
     @property
     def question(self) -> str:
@@ -54,7 +52,6 @@ class Problem:
         id: str = "",
         reference: str | None = None,
         verifier: Verifier | None = None,
-        weight: float = 1.0,
     ) -> Problem:
         """Build a problem from a question or from chat messages.
 
@@ -62,7 +59,7 @@ class Problem:
             InvalidProblem: empty, over `MAX_QUESTION_BYTES`, not UTF-8, or messages without role and content.
         """
         messages = _from_text(question, instruction) if isinstance(question, str | bytes) else _from_messages(question)
-        return cls(messages=messages, id=id, reference=reference, verifier=verifier, weight=weight)
+        return cls(messages=messages, id=id, reference=reference, verifier=verifier)
 
 
 def _from_text(question: str | bytes, instruction: str) -> tuple[Message, ...]:

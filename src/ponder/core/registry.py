@@ -98,6 +98,8 @@ def strategy(
     Options are the parameters after the session; annotate them with `Count`, `Share` or ``Annotated[..., Between]`` to
     bound them.
     """
+    if callable(name):
+        raise TypeError("write @strategy() or @strategy(NAME): the decorator needs its parentheses")
 
     def decorate(program: Program) -> Strategy:
         declared = options.declared(program)

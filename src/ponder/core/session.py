@@ -10,7 +10,8 @@ from __future__ import annotations
 import random
 import types
 from collections.abc import Coroutine, Generator, Iterable, Sequence
-from typing import Any, Generic, TypeVar, overload
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, get_args, overload
 
 from ponder.core import actions
 from ponder.core.branch import Branch
@@ -40,7 +41,7 @@ class Session:
     __slots__ = ("_rng", "problem", "settings")
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
-        self.problem = problem
+        self.problem = replace(problem, reference=None, verifier=None)
         self.settings = settings
         self._rng = random.Random(0)
 
@@ -51,8 +52,7 @@ class Session:
 
     async def sample(self, n: int = 1) -> list[Branch]:
         """Open `n` branches from the prompt. Nothing is generated until they are extended."""
-        if not 1 <= n <= MAX_BRANCHES:
-            raise InvalidOption(f"sample({n}): n must lie between 1 and {MAX_BRANCHES}")
+        _check_count("sample", n)
         branches: list[Branch] = await _perform(actions.Sample(n))
         return branches
 
@@ -74,15 +74,18 @@ class Session:
             BackendError: every one of them failed.
             BudgetExhausted: the budget suffices for none of them.
         """
-        if tokens is not None and tokens < 1:
-            raise InvalidOption(f"extend(tokens={tokens}): must be at least 1")
+        _check_tokens("extend(tokens", tokens)
+        if until not in get_args(actions.Until):
+            raise InvalidOption(f"extend(until={until!r}): must be one of {', '.join(get_args(actions.Until))}")
         return _shape(which, await _perform(actions.Extend(_tuple(which), tokens, until)))
 
     async def fork(self, branch: Branch, n: int) -> list[Branch]:
-        """Open `n` children that continue from where `branch` stands."""
-        if not 1 <= n <= MAX_BRANCHES:
-            raise InvalidOption(f"fork({n}): n must lie between 1 and {MAX_BRANCHES}")
-        children: list[Branch] = await _perform(actions.Fork(branch, n))
+        """Open `n` children that continue from where `branch` stands.
+
+        Those of a branch that has ended have ended as it has, and vote as it does.
+        """
+        _check_count("fork", n)
+        children: list[Branch] = await _perform(actions.Fork(_tuple(branch)[0], n))
         return children
 
     @overload
@@ -114,7 +117,9 @@ class Session:
         self, messages: Iterable[Message], *, max_tokens: int | None = None, temperature: float | None = None
     ) -> str:
         """One free call to the model; returns the reply's visible text."""
-        reply: str = await _perform(actions.Chat(tuple(messages), max_tokens, temperature))
+        _check_tokens("chat(max_tokens", max_tokens)
+        said = Problem.of(list(messages)).messages
+        reply: str = await _perform(actions.Chat(said, max_tokens, temperature))
         return reply
 
     async def clock(self) -> float:
@@ -140,6 +145,8 @@ class Session:
 
     def limit(self, budget: Budget) -> _Limited:
         """``async with s.limit(Budget(tokens=500)):`` puts what happens inside under a budget of its own, too."""
+        if not isinstance(budget, Budget):
+            raise TypeError(f"limit() takes a Budget, not {budget!r:.60}")
         return _Limited(budget)
 
 
@@ -188,8 +195,26 @@ class _Limited:
             await _perform(actions.Unlimit())
 
 
+def _check_count(operation: str, n: int) -> None:
+    if not isinstance(n, int):
+        raise TypeError(f"{operation}({n!r:.60}): n must be a whole number")
+    if not 1 <= n <= MAX_BRANCHES:
+        raise InvalidOption(f"{operation}({n}): n must lie between 1 and {MAX_BRANCHES}")
+
+
+def _check_tokens(argument: str, tokens: int | None) -> None:
+    if tokens is not None and not isinstance(tokens, int):
+        raise TypeError(f"{argument}={tokens!r:.60}) must be a whole number")
+    if tokens is not None and tokens < 1:
+        raise InvalidOption(f"{argument}={tokens}): must be at least 1")
+
+
 def _tuple(which: Branch | Sequence[Branch]) -> tuple[Branch, ...]:
-    return (which,) if isinstance(which, Branch) else tuple(which)
+    branches = (which,) if isinstance(which, Branch) else tuple(which)
+    for one in branches:
+        if not isinstance(one, Branch):
+            raise TypeError(f"{one!r:.60} is no branch; take those that sample() and fork() give")
+    return branches
 
 
 def _shape(which: Branch | Sequence[Branch], result: list[Branch]) -> Branch | list[Branch]:

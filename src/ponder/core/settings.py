@@ -18,16 +18,15 @@ PROBE = "\n\nTime is up. Answer: \\boxed{"
 class Settings:
     """Sampling settings, the same for every branch of a run.
 
-    `max_tokens` bounds one branch (or one chat reply), reasoning included. `seed` makes a run repeatable on a backend
-    that honours seeds; None draws one. `max_actions` stops a strategy that acts without end. `options` are those of
-    `Request`: they go with every call that continues a branch.
+    `max_tokens` bounds one branch (or one chat reply), reasoning included, `thinking_budget` the reasoning alone, on a
+    backend that can. `max_actions` stops a strategy that acts without end. `options` are those of `Request`: they go
+    with every call that continues a branch.
     """
 
     max_tokens: int = 1024
     temperature: float = 0.7
     top_p: float = 0.95
     thinking_budget: int | None = None
-    seed: int | None = None
     probe: str = PROBE
     probe_tokens: int = 24
     max_actions: int = 100_000

@@ -85,7 +85,6 @@ class Caller:
         self._refund: anyio.Event | None = None
         self.answered = 0
         self.failed_in_a_row = 0
-        self.failure: BackendError | None = None
 
     async def make(self, lane: Lane, step: int, part: str, purpose: Purpose, request: Request) -> Completion:
         """The reply to `request`: from the journal if an earlier life of the run received it.
@@ -120,6 +119,7 @@ class Caller:
             raise
         except anyio.get_cancelled_exc_class():
             self._close(call, Cut(call.produced))
+            self._state.reach(lane.depth + max((choice.tokens for choice in call.produced), default=0))
             raise
 
     async def _live(self, call: _Call) -> Completion:
@@ -154,10 +154,6 @@ class Caller:
         self.answered += 1
         self.failed_in_a_row = 0
 
-    def _failed(self, error: BackendError) -> None:
-        self.failure = error
-        self.failed_in_a_row += 1
-
     async def _again(self, call: _Call, first: BackendError) -> Completion:
         """The further attempts, with the pauses of `stamina`; it costs too much time for calls that succeed."""
         failure: BackendError | None = first
@@ -170,7 +166,7 @@ class Caller:
                         raise error
                     return await self._attempt(call)
         except BackendError as error:
-            self._failed(error)
+            self.failed_in_a_row += 1
             raise
         raise AssertionError("stamina either returns or raises")
 
@@ -265,7 +261,7 @@ class Caller:
         if "error" in result:
             failure = records.read_error(result["error"])
             if isinstance(failure, BackendError):
-                self._failed(failure)
+                self.failed_in_a_row += 1
             raise failure
         if "cut" in result:
             raise Cut(records.read_cut(result), records.read_limit(result))

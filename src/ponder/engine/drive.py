@@ -19,7 +19,14 @@ from ponder.core.actions import Action, Until
 from ponder.core.answer import Answer
 from ponder.core.branch import Branch
 from ponder.core.budget import Account, Amount, Budget
-from ponder.core.errors import BudgetExhausted, MissingCapability, PonderError, StrategyStuck
+from ponder.core.errors import (
+    BudgetExhausted,
+    InvalidOption,
+    MissingCapability,
+    PonderError,
+    StrategyError,
+    StrategyStuck,
+)
 from ponder.core.ledger import Charge
 from ponder.core.problem import Problem
 from ponder.core.registry import Plan
@@ -92,9 +99,13 @@ def drive(
     """The answer that the plan gives in this environment, with the bill. Deterministic.
 
     Raises:
+        InvalidOption: the budget is in dollars or seconds, which no environment knows of.
         StrategyError: the strategy is wrong.
         MissingCapability: it asks for something that the environment has no record of.
     """
+    for name, limit in (budget or Budget()).limits():
+        if name not in ("tokens", "calls"):
+            raise InvalidOption(f"budget {name}={limit:g}: the simulation knows only tokens and calls")
     return _Simulation(plan, problem, environment, settings or Settings(), budget or Budget(), seed).run()
 
 
@@ -113,7 +124,7 @@ class _Simulation:
         self._queue: list[tuple[int, int, _Task, _Work]] = []
         self._starved: list[Callable[[], None]] = []
         self._order = itertools.count()
-        self._acted = itertools.count(1)
+        self._acted = 0
 
     def run(self) -> Answer:
         while not self._root.ended:
@@ -168,7 +179,8 @@ class _Simulation:
             self._end(task, asked.value, None)
             return
         task.lane.step += 1
-        if next(self._acted) > self._settings.max_actions:
+        self._acted += asked.n if isinstance(asked, actions.Sample | actions.Fork) else 1
+        if self._acted > self._settings.max_actions:
             limit = f"strategy {self._name} performed more than {self._settings.max_actions:,} actions"
             abandon(asked)
             self._end(task, None, StrategyStuck(limit))
@@ -210,6 +222,8 @@ class _Simulation:
                 return float(lane.depth)
             case actions.Gather() | actions.Race():
                 return self._race(task, action)
+            case actions.Next() | actions.Unrace() if action.race not in task.races:
+                raise StrategyError(f"strategy {self._name} uses as_completed outside of the coroutine that opened it")
             case actions.Next():
                 race = task.races[action.race]
                 race.waiter = task
@@ -243,7 +257,7 @@ class _Simulation:
         for _ in range(count):
             lane.account.reserve(ceiling)
         before = pending[:count]
-        after = [self._environment.extend(branch, action.tokens, action.until) for branch in before]
+        after = [self._extended(branch, action) for branch in before]
 
         def finish() -> Any:
             for old, new in zip(before, after, strict=True):
@@ -260,6 +274,14 @@ class _Simulation:
 
         takes = max(new.tokens - old.tokens for old, new in zip(before, after, strict=True))
         return _Work(lane.depth, takes, finish, cut)
+
+    def _extended(self, branch: Branch, action: actions.Extend) -> Branch:
+        """The branch further along, at most to the end that the settings set it."""
+        room = self._settings.max_tokens - branch.tokens
+        longer = self._environment.extend(branch, min(action.tokens or room, room), action.until)
+        if longer.live and longer.tokens >= self._settings.max_tokens:
+            return replace(longer, ending="length")
+        return longer
 
     def _starve(
         self, task: _Task, action: actions.Extend, live: list[Branch], pending: list[Branch], ceiling: Amount
@@ -288,7 +310,7 @@ class _Simulation:
         return self._ask(task, "probe", [tokens for _, tokens in found], lambda: [answer for answer, _ in found])
 
     def _score(self, task: _Task, branches: list[Branch]) -> Any:
-        found = [(0.0, 0) if b.answer is None else self._environment.score(b) for b in branches]
+        found = [self._scored(branch) for branch in branches]
         return self._ask(
             task,
             "verifier",
@@ -299,12 +321,17 @@ class _Simulation:
             ],
         )
 
+    def _scored(self, branch: Branch) -> tuple[float, int]:
+        """The branch's score, and the tokens that it takes to ask for it."""
+        if branch.answer is None:
+            return 0.0, 0
+        return self._environment.score(branch) if branch.score is None else (branch.score, 0)
+
     def _ask(self, task: _Task, purpose: Any, costs: Sequence[int], result: Callable[[], Any]) -> Any:
         """Calls beside the branches: all at once, each charged for its tokens."""
         lane = task.lane
         ceilings = [Amount(tokens=cost, calls=1) for cost in costs if cost]
-        for ceiling in ceilings:
-            lane.account.reserve(ceiling)
+        lane.account.reserve(Amount(tokens=sum(costs), calls=len(ceilings)))
 
         def finish() -> Any:
             for ceiling in ceilings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ponder.core.backend import Price
 from ponder.core.errors import InvalidOption
 
@@ -33,7 +35,7 @@ def parse(text: str) -> Price:
     """
     try:
         figures = [float(part) for part in text.split("/")]
-        if len(figures) not in (2, 3) or min(figures) < 0:
+        if len(figures) not in (2, 3) or not all(0 <= figure < math.inf for figure in figures):
             raise ValueError
     except ValueError:
         raise InvalidOption(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ def advance(
         return Returned(end.value)
     except (PonderError, Cut):
         raise
-    except Exception as mistake:
+    except (Exception, SystemExit) as mistake:
         raise StrategyError(f"strategy {name} raised {_where(mistake)}") from mistake
 
 
@@ -82,9 +82,16 @@ def abandon(action: Action) -> None:
 
 
 def checked(name: str, answer: Any) -> Answer:
-    """What a strategy returned, if it is an Answer."""
+    """What a strategy returned, if it is an Answer with what belongs there."""
     if not isinstance(answer, Answer):
         raise StrategyError(f"strategy {name} returned {answer!r:.60}, which is no Answer")
+    if not (answer.value is None or isinstance(answer.value, str)):
+        raise StrategyError(f"strategy {name} returned an Answer whose value is no text but {answer.value!r:.60}")
+    sure = answer.confidence
+    if not (sure is None or (isinstance(sure, int | float) and 0 <= sure <= 1)):
+        raise StrategyError(f"strategy {name} returned an Answer whose confidence is not in [0, 1] but {sure!r:.60}")
+    if not isinstance(answer.votes, Mapping):
+        raise StrategyError(f"strategy {name} returned an Answer whose votes are no mapping but {answer.votes!r:.60}")
     return answer
 
 

@@ -11,7 +11,7 @@ from ponder.core.answer import Answer
 from ponder.core.backend import Choice, Price
 from ponder.core.branch import Branch, Ending
 from ponder.core.budget import Account, Amount, Budget
-from ponder.core.errors import BudgetExhausted
+from ponder.core.errors import BudgetExhausted, StrategyError
 from ponder.core.ledger import Bill, Charge, Ledger
 from ponder.core.voting import vote
 from ponder.engine.journal import Recorded
@@ -111,8 +111,16 @@ class State:
         return made
 
     def current(self, branch: Branch) -> Branch:
-        """The newest state of a branch: a strategy may hold an older one."""
-        return self.branches.get(branch.id, branch)
+        """The newest state of a branch: a strategy may hold an older one.
+
+        Raises:
+            StrategyError: it is none of this run's.
+        """
+        if branch.id not in self.branches:
+            raise StrategyError(
+                f"branch {branch.id!r:.60} is none of this run's; take those that sample() and fork() give"
+            )
+        return self.branches[branch.id]
 
     def put(self, branch: Branch) -> Branch:
         """Remember a branch's new state."""

@@ -98,7 +98,7 @@ def _reasoning_gym(spec: str, size: int, seed: int) -> list[Asked]:
             factory: Any = importlib.import_module("reasoning_gym.factory")
             importlib.import_module("reasoning_gym")
     except ModuleNotFoundError:
-        raise MissingCapability("the suite reasoning-gym needs a package: pip install reasoning-gym") from None
+        raise MissingCapability("the suite reasoning-gym needs a package: pip install 'ponder[suites]'") from None
     read = read_spec("family of reasoning-gym", spec)
     if read.name not in factory.DATASETS:
         raise UnknownName("family of reasoning-gym", read.name, factory.DATASETS)
