@@ -163,3 +163,24 @@ async def test_a_server_that_never_streams_is_read_as_well(server: ChatServer, b
     completion = await backend.generate(ASK, Progress())
     assert (one(completion).text, one(completion).tokens) == ("It is 4.", 2)  # 8 bytes, as nobody counted
     assert completion.usage.prompt == 5  # 19 bytes
+
+
+@pytest.mark.anyio
+async def test_a_call_of_a_custom_tool(server: ChatServer, backend: OpenAI) -> None:
+    first = {"index": 0, "id": "c1", "type": "custom", "custom": {"name": "shell", "input": "ls"}}
+    rest = {"index": 0, "custom": {"input": " -l"}}
+    pieces = [chunk("", tool_calls=[first]), chunk("", tool_calls=[rest]), chunk("", finish="tool_calls"), DONE]
+    completion, _ = await receive(server, backend, pieces)
+    [call] = one(completion).tool_calls
+    assert call == {"id": "c1", "type": "custom", "custom": {"name": "shell", "input": "ls -l"}}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("said", [{"content": [{"type": "text", "text": "No."}]}, {"content": None, "refusal": "No."}])
+async def test_content_in_parts_and_a_refusal_are_text(
+    server: ChatServer, backend: OpenAI, said: dict[str, Any]
+) -> None:
+    completion, _ = await receive(
+        server, backend, [event({"choices": [{"delta": said}]}), chunk("", finish="stop"), DONE]
+    )
+    assert one(completion).text == "No."

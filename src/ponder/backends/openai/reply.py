@@ -11,7 +11,7 @@ from ponder.backends.openai.counts import Count, count, estimate, estimate_promp
 from ponder.backends.thinking import opens_inside, split_thinking
 from ponder.core.backend import Choice, Completion, Finish, Request, Usage
 
-__all__ = ["Draft", "WrongShape", "complete", "entries_of", "read", "text_of", "whole"]
+__all__ = ["Draft", "WrongShape", "complete", "content_of", "entries_of", "read", "text_of", "whole"]
 
 _LENGTH = frozenset({"length", "max_tokens"})
 
@@ -90,6 +90,18 @@ def text_of(message: Mapping[str, Any], *keys: str) -> str:
     return ""
 
 
+def content_of(message: Mapping[str, Any]) -> str:
+    """What the message says: its content, a text or parts of one; or else that the model refuses.
+
+    Raises:
+        WrongShape: the content is something else.
+    """
+    content = message.get("content")
+    if isinstance(content, list):
+        return "".join(text_of(part, "text") for part in entries_of(message, "content"))
+    return text_of(message, "content", "refusal")
+
+
 def entries_of(message: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     """The objects in the list `key`; empty if there is none.
 
@@ -122,7 +134,7 @@ def _read_choice(choice: object) -> Draft:
         raise WrongShape("a choice has neither 'message' nor 'text'")
     ids = choice.get("token_ids")
     draft = Draft(
-        content=text_of(message, "content"),
+        content=content_of(message),
         reasoning=text_of(message, "reasoning_content", "reasoning"),
         finish=text_of(choice, "finish_reason") or "stop",
         stopped_by=choice.get("stop_reason", choice.get("matched_stop")),

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ponder.backends.openai.counts import Count, read_count
-from ponder.backends.openai.reply import Draft, WrongShape, complete, entries_of, text_of, whole
+from ponder.backends.openai.reply import Draft, WrongShape, complete, content_of, entries_of, text_of, whole
 from ponder.backends.thinking import ThinkingStream, opens_inside
 from ponder.core.backend import Completion, Progress, Request
 
 __all__ = ["Stream"]
+
+_SAID = {"function": "arguments", "custom": "input"}
+"""What the model gives to a tool of each kind."""
 
 
 class Stream:
@@ -98,7 +101,7 @@ class _Line:
         if not isinstance(delta, dict):
             raise WrongShape("'delta' is no object")
         reasoning = text_of(delta, "reasoning_content", "reasoning")
-        content = self._joined(text_of(delta, "content"))
+        content = self._joined(content_of(delta))
         draft = self.draft
         draft.add_logprobs(choice.get("logprobs"))
         draft.finish = text_of(choice, "finish_reason") or draft.finish
@@ -118,13 +121,16 @@ class _Line:
         if not isinstance(at, int) or not 0 <= at <= len(calls):
             raise WrongShape(f"a piece of a tool call has the index {at!r:.20}")
         if at == len(calls):
-            calls.append({"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
-        known, function = calls[at], piece.get("function") or {}
-        if not isinstance(function, dict):
-            raise WrongShape("'function' is no object")
+            kind = "custom" if "custom" in piece else "function"
+            calls.append({"id": "", "type": kind, kind: {"name": "", _SAID[kind]: ""}})
+        known = calls[at]
+        kind = known["type"]
+        told = piece.get(kind) or {}
+        if not isinstance(told, dict):
+            raise WrongShape(f"{kind!r} is no object")
         known["id"] = text_of(piece, "id") or known["id"]
-        known["function"]["name"] += text_of(function, "name")
-        known["function"]["arguments"] += text_of(function, "arguments")
+        known[kind]["name"] += text_of(told, "name")
+        known[kind][_SAID[kind]] += text_of(told, _SAID[kind])
 
     def _joined(self, content: str) -> str:
         """`content` without half a UTF-16 pair at its end, which waits for the next piece."""
