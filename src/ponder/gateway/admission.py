@@ -38,13 +38,15 @@ class Permit:
     """Leave to carry out one request.
 
     `budget` is what the run is started with: what the client allows, or less; a request that passes through keeps at
-    least its `seconds`. `max_tokens` is the limit of one reply, None when none need be imposed.
+    least its `seconds`. `max_tokens` is the limit of one reply, None when none need be imposed. With `counts` it is
+    booked on an account that is limited, or costs dollars.
     """
 
     key: Key
     caps: Caps
     budget: Budget
     max_tokens: int | None
+    counts: bool = False
     bill: Bill | None = None
 
     def settle(self, bill: Bill) -> None:
@@ -99,6 +101,22 @@ class Admission:
             self._keyless, self._looked = not await self._accounts.keys(), time.monotonic()
         return self._keyless
 
+    async def take_turn(self, key: Key) -> None:
+        """Count a request of this key, whatever becomes of it.
+
+        Raises:
+            Refused: it is one too many in this minute.
+            StoreError: the accounts cannot be read or written.
+        """
+        for account, limits in ((key.name, key.limits), (TOTAL, self._config.total)):
+            if limits.requests_per_minute is not None and self._accounts is not None:
+                wait = await self._accounts.take_turn(account, limits.requests_per_minute, time.time())
+                if wait > 0:
+                    whose = "all keys together" if account == TOTAL else f"key {key.name}"
+                    raise Refused(
+                        429, "rate_limited", f"{whose}: {limits.requests_per_minute} requests a minute at most", wait
+                    )
+
     @asynccontextmanager
     async def admit(
         self, who: Key | str | None, ask: Ask, claim: AbstractContextManager[None] | None = None
@@ -118,12 +136,11 @@ class Admission:
         made, began = record(), time.monotonic()
         made.upstream = ask.upstream
         key = who if isinstance(who, Key) else await self.identify(who)
-        await self._take_turn(key)
         upstream = self._config.upstreams[ask.upstream]
         asked = demand(ask, key.caps, self._config.defaults.max_tokens if ask.strategy else upstream.max_tokens)
         made.strategy = read_spec("strategy", ask.strategy).name if ask.strategy else ""
         slots = min(asked.alive, upstream.concurrency)
-        async with self.queue.slots(key.name, slots, asked.budget.seconds):
+        async with self.queue.slots(key.name, slots, _left(ask, asked)):
             with claim or nullcontext():
                 made.queued = time.monotonic() - began
                 grant = await self._reserve(key, ask, asked)
@@ -163,16 +180,6 @@ class Admission:
         """Let nobody in any more; requests that wait for their turn are refused."""
         self.queue.close()
 
-    async def _take_turn(self, key: Key) -> None:
-        for account, limits in ((key.name, key.limits), (TOTAL, self._config.total)):
-            if limits.requests_per_minute is not None and self._accounts is not None:
-                wait = await self._accounts.take_turn(account, limits.requests_per_minute, time.time())
-                if wait > 0:
-                    whose = "all keys together" if account == TOTAL else f"key {key.name}"
-                    raise Refused(
-                        429, "rate_limited", f"{whose}: {limits.requests_per_minute} requests a minute at most", wait
-                    )
-
     async def _reserve(self, key: Key, ask: Ask, asked: Demand) -> Grant | None:
         holders = [(key.name, key.limits), (TOTAL, self._config.total)]
         # What nobody limits and nobody asks about need not be counted.
@@ -192,6 +199,12 @@ class Admission:
         return made
 
 
+def _left(ask: Ask, asked: Demand) -> float | None:
+    """The seconds that the request may wait for its turn, None for any."""
+    seconds = asked.budget.seconds
+    return None if seconds is None else max(0.0, seconds - ask.tried_for)
+
+
 def _permit(key: Key, ask: Ask, asked: Demand, grant: Grant | None, total: Limits) -> Permit:
     """The permit, within what was granted."""
     budget, reply = asked.budget, asked.reply
@@ -208,6 +221,7 @@ def _permit(key: Key, ask: Ask, asked: Demand, grant: Grant | None, total: Limit
         caps=key.caps,
         budget=budget,
         max_tokens=None if asked.flexible and reply == asked.reply else reply,
+        counts=grant is not None or ask.price is not None,
     )
 
 

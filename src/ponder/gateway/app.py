@@ -5,38 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
-import msgspec
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 
 from ponder.core.backend import Backend
-from ponder.core.budget import Budget
-from ponder.core.errors import BackendError
 from ponder.gateway.accounts import accounts_in
-from ponder.gateway.admission import Admission, Ask
-from ponder.gateway.choices import choices_of, whole
+from ponder.gateway.admission import Admission
 from ponder.gateway.choose import choose
-from ponder.gateway.config import Config, Key
+from ponder.gateway.config import Config
 from ponder.gateway.failures import Failure, failure_of
-from ponder.gateway.fallback import Route as Way
 from ponder.gateway.fallback import Routes
 from ponder.gateway.http import Receive, Scope, Send, read_body, send_failure, send_json, token_of, while_connected
 from ponder.gateway.metered import Meter
-from ponder.gateway.models import Models, Served
+from ponder.gateway.models import Models
 from ponder.gateway.openapi import document
 from ponder.gateway.operated import Operated
-from ponder.gateway.orders import deadline_of
+from ponder.gateway.passed import Passed, Received
 from ponder.gateway.passthrough import Passthrough
-from ponder.gateway.record import record
 from ponder.gateway.recovery import Recovery
-from ponder.gateway.relay import Passing, Relayed
 from ponder.gateway.running import Runs
 from ponder.gateway.runs import describe_run
 from ponder.gateway.scaled import Scaled
-from ponder.gateway.wire import ChatRequest, Head, TextRequest, images_in, read_head, read_ponder
+from ponder.gateway.wire import ChatRequest, TextRequest, read_head, read_ponder
 from ponder.store.base import RunStore
 
 __all__ = ["Gateway", "application"]
@@ -60,6 +52,7 @@ class Gateway:
         self.scaled = Scaled(config, self.models, self.routes, store, self.runs, self.recovery)
         self.embedded = embedded
         self.passthrough = Passthrough()
+        self.passed = Passed(self.admission, self.routes, self.models, self.passthrough)
         self.longest = max(caps.prompt_bytes for caps in (config.caps, *(key.caps for key in config.keys.values())))
 
     @asynccontextmanager
@@ -97,6 +90,7 @@ class _Completions:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway, meter, began = self._gateway, Meter(), asyncio.get_running_loop().time()
         key = await gateway.admission.identify(token_of(scope))
+        await gateway.admission.take_turn(key)
         body = await read_body(receive, gateway.longest + _ENVELOPE)
         head = read_head(body)
         asked = read_ponder(head)
@@ -104,52 +98,8 @@ class _Completions:
         if chosen.plan is not None:
             await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, key, scope, receive, send, meter)
         else:
-            await while_connected(receive, self._pass(chosen.served, head, body, key, began, scope, send))
-
-    async def _pass(
-        self, served: Served, head: Head, body: bytes, key: Key, began: float, scope: Scope, send: Send
-    ) -> None:
-        routes = self._gateway.routes
-        route = routes.first(served.upstream.name, served.model)
-        while True:
-            try:
-                return await self._pass_to(route, head, body, key, began, scope, send)
-            except BackendError as error:
-                try:
-                    route = routes.instead(route, error)
-                except BackendError:
-                    route = replace(route, single=True)
-                if route.single:  # it was a single pass already
-                    if isinstance(error, Relayed):
-                        return await error.send(send)
-                    raise
-
-    async def _pass_to(
-        self, route: Way, head: Head, body: bytes, key: Key, began: float, scope: Scope, send: Send
-    ) -> None:
-        gateway = self._gateway
-        served = gateway.models.at(route)
-        record().model, record().upstream = served.model, route.upstream
-        price = gateway.models.price(served)
-        ask = Ask(
-            upstream=route.upstream, prompt_bytes=len(body), n=choices_of(head.n, head.best_of, head.prompt),
-            max_tokens=_limit(head), price=price, budget=Budget(seconds=deadline_of(scope)),
-            images=images_in(body) if price else 0,
-        )  # fmt: skip
-        async with gateway.admission.admit(key, ask) as permit:
-            changes: dict[str, Any] = {} if route.model == head.model else {"model": route.model}
-            if permit.max_tokens != ask.max_tokens:
-                limit = "max_tokens" if head.max_completion_tokens is None else "max_completion_tokens"
-                changes[limit] = permit.max_tokens
-            if changes:
-                body = msgspec.json.encode(msgspec.json.decode(body) | changes)
-            headers = {"x-ponder-fallback": route.header} if route.header else {}
-            seconds = permit.budget.seconds
-            passing = Passing(
-                self._path, body, bool(head.stream), gateway.routes.breakers[route.upstream], price,
-                None if seconds is None else began + seconds, headers,
-            )  # fmt: skip
-            await gateway.passthrough.forward(served, passing, scope, send, permit)
+            received = Received(head, body, self._path, key, scope, began)
+            await while_connected(receive, gateway.passed.answer(chosen.served, received, send))
 
 
 class _Look:
@@ -163,12 +113,6 @@ class _Look:
             await send_json(send, 200, await self._find(scope))
         except Exception as error:  # noqa: BLE001 - the last place where a client can be told
             await send_failure(send, failure_of(error))
-
-
-def _limit(head: Head) -> int | None:
-    """The longest reply, in tokens."""
-    completion = whole("max_completion_tokens", head.max_completion_tokens)
-    return completion if completion is not None else whole("max_tokens", head.max_tokens)
 
 
 def application(gateway: Gateway) -> Operated:

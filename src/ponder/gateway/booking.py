@@ -15,14 +15,15 @@ __all__ = ["Books"]
 class Books:
     """Counts the tokens of one call.
 
-    The server's own count is taken where it gives one. Without it each event of a stream that has a choice is taken for
-    a token, and otherwise four bytes are, of the reply as of the request.
+    The server's own count is taken where it gives one. Without it four bytes are taken for a token, of the reply as of
+    the request; each choice of an event in a stream is one at least.
     """
 
     def __init__(self, request: bytes) -> None:
         self._request = request
         self._usage: dict[str, Any] | None = None
-        self._seen = 0
+        self._seen = self._pieces = self._bytes = 0
+        self._cut = False
         self.ended = False
 
     def take_reply(self, reply: Whole) -> None:
@@ -34,7 +35,13 @@ class Books:
     def take_chunk(self, chunk: Chunk) -> None:
         """A piece of a stream."""
         self._usage = chunk.usage or self._usage
-        self._seen += bool(chunk.choices)
+        self._pieces += len(chunk.choices or ())
+        self._bytes += sum(len(choice.written.encode("utf-8", "replace")) for choice in chunk.choices or ())
+        self._seen = max(self._pieces, self._bytes // BYTES_PER_TOKEN)
+
+    def cut(self) -> None:
+        """It was broken off while the upstream worked, which had the prompt."""
+        self._cut = True
 
     def end(self) -> None:
         """The end mark of a stream.
@@ -47,9 +54,9 @@ class Books:
         self.ended = True
 
     def bill(self, price: Price | None) -> Bill:
-        """What it comes to; zero if nothing came back."""
+        """What it comes to; zero if it was refused, or failed before anything came back."""
         counted = read_count(self._usage)
-        if counted.output is None and not self._seen:
+        if counted.output is None and not self._seen and not self._cut:
             return Bill(usd=None if price is None else 0.0, price=price)
         output = self._output(counted)
         prompt = len(self._request) // BYTES_PER_TOKEN if counted.prompt is None else counted.prompt

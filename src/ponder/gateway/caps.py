@@ -43,7 +43,8 @@ class Ask:
     `budget` is what the client allows, its deadline as `seconds` included. `prompt_bytes` is the size of what the
     client sent, `images` the number of its parts that are no text. `price` is that of the upstream's model, None when
     nobody knows it. `run` is the id of the run that it begins or goes on with, and `booked` what earlier lives of that
-    were booked with.
+    were booked with. `tried_for` is how many seconds another upstream was tried for before this one: the request has so
+    much less time.
     """
 
     upstream: str
@@ -57,6 +58,7 @@ class Ask:
     price: Price | None = None
     run: str | None = None
     booked: Bill | None = None
+    tried_for: float = 0.0
 
     @property
     def read(self) -> int:
@@ -96,6 +98,8 @@ def demand(ask: Ask, caps: Caps, longest_reply: int) -> Demand:
     flexible = ask.strategy is None and ask.max_tokens is None
     smallest = _passed(ask, min(reply, SMALLEST_REPLY) if flexible else reply)
     _refuse_above(ask, caps, smallest.tokens)
+    if ask.strategy is None:  # no budget can be imposed on what passes through
+        _within("dollars", _dollars(ask, smallest), caps.usd)
     worst, known = _scaled(ask, ask.strategy, caps, reply) if ask.strategy else (_passed(ask, reply), True)
     _within("branches", worst.width, caps.n)
     _within("branches at the same time", worst.alive, caps.branches)

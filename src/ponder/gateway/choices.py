@@ -6,17 +6,19 @@ from ponder.gateway.caps import Refused
 
 __all__ = ["choices_of", "whole"]
 
+MOST = 10**9
+
 
 def whole(field: str, value: object) -> int | None:
     """The value of a field that is a count, None if it is not given.
 
     Raises:
-        Refused: it is no whole number, or less than 1.
+        Refused: it is no whole number, less than 1, or more than `MOST`.
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise Refused(400, "invalid_request", f"{field}={value!r:.40} is not a whole number greater than 0")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
+        raise Refused(400, "invalid_request", f"{field}={value!r:.40} is not a whole number from 1 to {MOST:,}")
     return value
 
 

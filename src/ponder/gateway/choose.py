@@ -20,6 +20,7 @@ strategy's option of that name.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,9 +63,9 @@ def choose(head: Head, asked: Ponder | None, models: Models, config: Config, key
     served = models.find(name)
     if not (prefixed or asked or served.known or (key and key.strategy)):
         return Chosen(served, None)
-    asked = asked or Ponder()
+    given, asked = asked is not None, asked or Ponder()
     effort = _effort(head.reasoning_effort)
-    wants_more = prefixed or asked != Ponder() or effort is not None
+    wants_more = prefixed or given or effort is not None
     own = spec or asked.strategy
     spec = (
         own
@@ -84,9 +85,16 @@ def _split(rest: str, models: Models) -> tuple[str | None, str]:
     if match is None:
         return None, rest
     name = re.split(r"[@(]", match["spec"])[0]
-    if name not in runnable() and rest in models.names:
+    if name not in runnable() and (
+        rest in models.names or (models.takes_any and not _looks_like_a_spec(match["spec"]))
+    ):
         return None, rest
     return match["spec"], match["model"]
+
+
+def _looks_like_a_spec(text: str) -> bool:
+    """Whether it has options, or nearly the name of a strategy; else it may be the first half of ``ORG/MODEL``."""
+    return "@" in text or "(" in text or bool(difflib.get_close_matches(text, runnable(), n=1, cutoff=0.7))
 
 
 def _plan(spec: str, asked: Ponder, effort: float | None, *, own: bool) -> Plan:

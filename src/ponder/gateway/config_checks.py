@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ponder.core.backend import Price
 from ponder.gateway.config import SINGLE, Config, Defaults
 from ponder.gateway.tables import Faults, Place
@@ -21,9 +23,24 @@ def check_together(config: Config, faults: Faults) -> None:
             if model in served:
                 faults.add((*place, "models"), f"upstreams.{name}: {served[model]} serves {model!r}, too; name it once")
             served[model] = name
+    _check_reached(config, served, faults)
     if not faults.found:  # what follows from values that are wrong is no news
         _check_strategies(config, faults)
         _check_prices(config, faults)
+
+
+def _check_reached(config: Config, served: Mapping[str, str], faults: Faults) -> None:
+    """What nobody can ask for is a mistake."""
+    for model in config.defaults.models:
+        if model not in served and all(upstream.models for upstream in config.upstreams.values()):
+            faults.add(("defaults", "models", model), f"defaults.models: no upstream serves {model!r}")
+    without = [name for name, upstream in config.upstreams.items() if not upstream.models and not upstream.embedded]
+    for name in without[1:]:
+        if all(name != upstream.fallback for upstream in config.upstreams.values()):
+            faults.add(
+                ("upstreams", name),
+                f"upstreams.{name} is never asked: {without[0]} comes before it and has no list of models, either",
+            )
 
 
 def _check_strategies(config: Config, faults: Faults) -> None:

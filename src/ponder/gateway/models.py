@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
+import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -22,6 +24,9 @@ from ponder.gateway.metered import Metered
 __all__ = ["Models", "Served"]
 
 _BACKENDS_KEPT = 64
+
+PATIENCE = 5.0
+"""Seconds that an upstream has to say which models it has."""
 
 _IDLE = 2 * LONGEST_WAIT
 """Seconds without a call after which no run is between two of them."""
@@ -65,6 +70,11 @@ class Models:
         short = {served.upstream.url.removeprefix(LOCAL) for served in self._known.values() if served.upstream.embedded}
         return [name for name in self._known if name not in short]
 
+    @property
+    def takes_any(self) -> bool:
+        """True if some upstream has no list of models: it may have one of any name."""
+        return bool(self._open)
+
     def find(self, name: str) -> Served:
         """The upstream of a model; a name that nobody knows goes to the first upstream that has no list of models.
 
@@ -106,16 +116,8 @@ class Models:
 
     async def listed(self) -> list[str]:
         """The names of all models: the configured ones, and those that upstreams without a list say they have."""
-        names = self.names
-        for upstream in self._open:
-            backend = _opened(upstream, "?", "chat")
-            try:
-                names += [name for name in await backend.models() if name not in names]
-            except BackendError:
-                continue
-            finally:
-                await backend.aclose()
-        return names
+        found = await asyncio.gather(*map(_models_of, self._open))
+        return list(dict.fromkeys(itertools.chain(self.names, *found)))
 
     def price(self, served: Served) -> Price | None:
         """What the model costs, None if nobody knows."""
@@ -131,6 +133,18 @@ class Models:
         """Close all backends."""
         for backend in (*self._remote.values(), *self._embedded.values()):
             await backend.aclose()
+
+
+async def _models_of(upstream: Upstream) -> list[str]:
+    """What it says it has; nothing if it does not say so soon."""
+    backend = _opened(upstream, "?", "chat")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await backend.models()
+    except (BackendError, TimeoutError):
+        return []
+    finally:
+        await backend.aclose()
 
 
 def _opened(upstream: Upstream, model: str, wire: Wire) -> OpenAI:

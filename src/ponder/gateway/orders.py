@@ -56,7 +56,7 @@ def order_of(request: Request, plan: Plan, route: Route, key: Key, models: Model
     _refuse_verifier(request.fields.ponder)
     if Capability.CONTINUE in plan.needs:
         for name in _FOR_WHOLE_REPLIES:
-            if name in request.options:
+            if request.options.get(name) not in (None, [], {"type": "text"}):
                 raise BadRequest(f"{name}: {plan.strategy.name} cuts replies into stretches; use another", name)
     budget = _budget(request)
     asked = hashlib.sha256(request.scope["path"].encode() + b"\n" + request.body).hexdigest()

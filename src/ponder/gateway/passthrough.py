@@ -92,7 +92,12 @@ class Passthrough:
         try:
             with passing(to.model, upstream.name, lambda: books.bill(request.price)):
                 await self._in_time(line, request, headers, answer)
+        except asyncio.CancelledError:
+            books.cut()
+            raise
         except BackendError as error:
+            if isinstance(error, CallTimeout):
+                books.cut()
             if not answer.begun:
                 raise
             await send({"type": "http.response.body", "body": event(failure_of(error).body) + DONE})

@@ -43,6 +43,10 @@ class _Piece(msgspec.Struct):
     delta: _Said | None = None
     text: str | None = None
 
+    @property
+    def written(self) -> str:
+        return self.delta.written if self.delta else self.text or ""
+
 
 class Whole(msgspec.Struct):
     """A reply in one piece; `error` in the place of `choices`, of a server that reports it with status 200."""

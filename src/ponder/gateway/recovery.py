@@ -55,7 +55,12 @@ class Recovery:
         if free:
             await asyncio.sleep(AGAIN)
         for run in free:
-            await self.settle(run)
+            try:
+                await self.settle(run)
+            except StoreError:
+                raise
+            except Exception:  # noqa: BLE001 - the others have to be settled, too
+                _log.exception("cannot settle run %s, which was cut off", run)
 
     def _is_free(self, run: str) -> bool:
         try:

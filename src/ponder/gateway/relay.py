@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from ponder.core.errors import BrokenReply, Unreachable
 from ponder.gateway.booking import Books
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.http import Send
-from ponder.gateway.readable import is_refusal, read_chunk, read_reply
+from ponder.gateway.readable import Chunk, is_refusal, read_chunk, read_reply
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
@@ -31,6 +32,7 @@ _THEIRS = HOP_BY_HOP | {b"date", b"server", b"content-length"}
 """Of the upstream's headers: what is about its own connection, and what the gateway says itself."""
 
 _ENDS_OF_EVENT = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_EVENT = re.compile(rb".*?(?:\n\n|\r\n\r\n|\r\r|\Z)", re.DOTALL)
 
 LARGEST_EVENT = 2**22
 
@@ -53,7 +55,8 @@ class Relayed(Unreachable):
 class Passing:
     """A request on its way: to `path` below an upstream's base URL, whose breaker is told how it went.
 
-    `stream` says whether it asks for one. `deadline` is the event loop's time at which the client wants no answer any
+    `stream` says whether it asks for one; with `hides_usage` the client has not asked for the usage that comes at its
+    end. `deadline` is the event loop's time at which the client wants no answer any
     more, None for any. `headers` go to the client with the answer; `price` is that of the model, None if nobody knows
     it.
     """
@@ -64,6 +67,7 @@ class Passing:
     breaker: Breaker
     price: Price | None
     deadline: float | None = None
+    hides_usage: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -136,15 +140,13 @@ class Relay:
 
     async def _stream(self, response: ClientResponse) -> None:
         """A stream, event by event: half of one is nothing that a client can read, should the rest not come."""
-        self.begun = True
-        await self._send(self._head(response))
         events, rest = Events(), b""
         async for piece in response.content.iter_any():
             data = rest + piece
             end = max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _ENDS_OF_EVENT)
             rest = data[end:]
             if end:
-                await self._pass_on(events, data[:end])
+                await self._pass_on(response, events, data[:end])
             if self._books.ended:
                 await drain(response)
                 break
@@ -152,26 +154,36 @@ class Relay:
                 raise BrokenReply(f"{self.place} sent an event of more than {LARGEST_EVENT // 2**20} MB")
         else:
             if rest:  # some end without the empty line
-                await self._pass_on(events, rest + b"\n\n")
+                await self._pass_on(response, events, rest + b"\n\n")
         if not self._books.ended:
             raise BrokenReply(f"{self.place} closed the stream before its end")
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def _pass_on(self, events: Events, data: bytes) -> None:
-        """Send whole events, if a client can read them."""
+    async def _pass_on(self, response: ClientResponse, events: Events, data: bytes) -> None:
+        """Send whole events, if a client can read them; before the first ones, the head."""
         try:
             str(data, "utf-8")
-            for payload in events.feed(data):
-                self._take(payload)
+            parts = _EVENT.findall(data) if self._request.hides_usage else [data]
+            data = b"".join([part for part in parts if self._is_for_the_client(events, part)])
         except ValueError:
             raise BrokenReply(f"{self.place} sent an event that is no piece of a completion") from None
+        if not self.begun:
+            self.begun = True
+            await self._send(self._head(response))
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
-    def _take(self, payload: bytes) -> None:
+    def _is_for_the_client(self, events: Events, data: bytes) -> bool:
+        """Book one event, or several; False for one that has only the usage, if that is hidden."""
+        chunks = [self._take(payload) for payload in events.feed(data)]
+        only_usage = [chunk is not None and bool(chunk.usage) and not chunk.choices for chunk in chunks]
+        return not (self._request.hides_usage and chunks and all(only_usage))
+
+    def _take(self, payload: bytes) -> Chunk | None:
         if payload == DONE:
             self._books.end()
-            return
+            return None
         chunk = read_chunk(payload)
         if chunk.error:
             raise from_event(self.place, chunk.error)
         self._books.take_chunk(chunk)
+        return chunk

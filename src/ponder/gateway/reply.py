@@ -14,7 +14,7 @@ from ponder.core.ledger import Bill
 from ponder.gateway.consensus import most_typical
 from ponder.gateway.running import Finished, Running
 
-__all__ = ["Reply", "body_of", "headers_of", "reply_of", "summary_of", "usage_of"]
+__all__ = ["Reply", "body_of", "headers_of", "is_empty", "reply_of", "summary_of", "usage_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,20 @@ def reply_of(answer: Answer) -> Reply:
     branch = _spokesman(answer)
     if branch is None:
         return Reply(answer.text, "", (), "stop" if answer.text else "length")
-    if branch.ending == "budget" and not (branch.text or branch.thinking or branch.tool_calls):
+    if _is_silent(branch):
         raise CallTimeout("time was up before the model had said a word")
     finish = "tool_calls" if branch.tool_calls else "stop"
     return Reply(branch.text, branch.thinking, branch.tool_calls, finish if branch.ending == "stop" else "length")
+
+
+def is_empty(answer: Answer) -> bool:
+    """True if there is no reply in it: time was up too early."""
+    branch = _spokesman(answer)
+    return branch is not None and _is_silent(branch)
+
+
+def _is_silent(branch: Branch) -> bool:
+    return branch.ending == "budget" and not (branch.text or branch.thinking or branch.tool_calls)
 
 
 def _spokesman(answer: Answer) -> Branch | None:

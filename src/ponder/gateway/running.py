@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from dataclasses import dataclass, replace
 from ponder.api import Job, execute
 from ponder.core.answer import Answer
 from ponder.core.backend import Backend
-from ponder.core.errors import BackendError
+from ponder.core.budget import Budget
+from ponder.core.errors import BackendError, StoreError
 from ponder.core.ledger import Bill
 from ponder.core.registry import Plan
 from ponder.engine.calls import Watch
@@ -24,6 +26,8 @@ from ponder.gateway.traces import tell
 from ponder.store.base import RunStore
 
 __all__ = ["Attempt", "Finished", "Order", "Running", "Runs"]
+
+_log = logging.getLogger("ponder.gateway")
 
 MARGIN = 0.05
 """Seconds before the client's deadline at which the run has to stop, so that its answer is there in time."""
@@ -43,8 +47,9 @@ class Attempt:
 class Order:
     """A request to be carried out along `route`, or along the one that takes its place; `attempt` says how.
 
-    `run` is the id that the run shall have, None for any. `booked` is what earlier lives of that run have been booked
-    with, None if it has none. `asked` is a digest of the request.
+    `run` is the id under which the answer is kept, None for any. `booked` is what earlier lives of that run have been
+    booked with, None if it has none; with `anew` it is left as it is, and another one begun. `asked` is a digest of the
+    request.
     """
 
     key: Key
@@ -53,6 +58,7 @@ class Order:
     asked: str
     run: str | None = None
     booked: Bill | None = None
+    anew: bool = False
 
 
 class Running:
@@ -80,12 +86,18 @@ class Running:
         self._watch = watch
         self._born = time.monotonic()
         self._users = 0
+        self._job: Job | None = None
         self.task: asyncio.Future[Answer] = asyncio.create_task(self._work())
 
     @property
     def strategy(self) -> str:
         """The spec of what it does."""
         return self.plan.spec if self.plan else ""
+
+    @property
+    def _age(self) -> float:
+        """Seconds since it was asked for."""
+        return time.monotonic() - self._born
 
     @property
     def _spent(self) -> Bill:
@@ -116,20 +128,34 @@ class Running:
 
     async def _work(self) -> Answer:
         metering.set(self.meter)
-        run = self.order.run or _new_id()
+        run, tried_for = (None if self.order.anew else self.order.run) or _new_id(), 0.0
         while True:
             try:
-                return await self._carry_out(self.order.attempt(self.route), run)
+                answer = await self._carry_out(self.order.attempt(self.route), run, tried_for)
             except BackendError as error:
                 self.route = self._routes.instead(self.route, error)
-                run = _new_id()  # the store keeps the run that has failed
+                run, tried_for = _new_id(), self._age  # the store keeps the run that has failed
+            else:
+                self._keep(answer)
+                return answer
 
-    async def _carry_out(self, attempt: Attempt, run: str) -> Answer:
+    def _keep(self, answer: Answer) -> None:
+        """Whoever asks again by the client's name for the run gets this answer, also where another run gave it."""
+        name = self.order.run
+        if name is not None and name != self.run and self._job is not None:
+            try:
+                if self._store.find(name) is None:
+                    self._store.begin(self._job.as_dict(), name)
+                self._store.finish(name, "done", answer.as_dict())
+            except StoreError as error:  # the answer is there
+                _log.error("cannot keep the answer of run %s: %s", name, error)
+
+    async def _carry_out(self, attempt: Attempt, run: str, tried_for: float) -> Answer:
         self.plan, self.live = attempt.plan, None
         self.run = run
-        ask = replace(attempt.ask, run=run, booked=self._booked)
+        ask = replace(attempt.ask, run=run, booked=self._booked, tried_for=tried_for)
         async with self._admission.admit(self.order.key, ask, self._store.claim(run)) as permit:
-            job = self._in_time(attempt.job(permit))
+            job = self._job = self._in_this_life(attempt.job(permit))
             try:
                 answer = await execute(
                     job, attempt.backend, plan=attempt.plan, store=self._store, run=run, watch=self._watch,
@@ -140,14 +166,22 @@ class Running:
             tell(answer)
             return answer
 
-    def _in_time(self, job: Job) -> Job:
-        """The job with what is left of its deadline: time in the queue counts, but none before this request."""
-        seconds = job.budget.seconds
-        if seconds is None:
-            return job
-        left = seconds - (time.monotonic() - self._born)
-        own = max(left - MARGIN, left / 2, 1e-3)
-        return replace(job, budget=replace(job.budget, seconds=self._booked.seconds + own))
+    def _in_this_life(self, job: Job) -> Job:
+        """The job with its budget on top of what earlier lives have had, and with what is left of its deadline."""
+        budget, booked = job.budget, self._booked
+        seconds = budget.seconds
+        if seconds is not None:  # time in the queue counts
+            left = seconds - self._age
+            seconds = booked.seconds + max(left - MARGIN, left / 2, 1e-3)
+        return replace(
+            job,
+            budget=Budget(
+                tokens=None if budget.tokens is None else budget.tokens + booked.total_tokens,
+                usd=None if budget.usd is None else budget.usd + (booked.usd or 0.0),
+                calls=None if budget.calls is None else budget.calls + booked.calls,
+                seconds=seconds,
+            ),
+        )
 
     def _began(self, live: Live, run: str | None) -> None:
         self.live, self.run = live, run

@@ -95,7 +95,11 @@ class Scaled:
             if row is None:
                 break
             if row.status == "done" and row.answer is not None:
-                return Finished(Answer.from_dict(row.answer), plan, order.route, meter)
+                answer = Answer.from_dict(row.answer)
+                if not reply.is_empty(answer):
+                    return Finished(answer, plan, order.route, meter)
+                order = replace(order, anew=True)  # its client got an error
+                break
             if row.status != "running":
                 order = _resumed(order, row)
                 break

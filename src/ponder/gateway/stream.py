@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ponder.core.answer import Answer
-from ponder.core.errors import CallTimeout
+from ponder.core.errors import BackendError, BrokenReply
 from ponder.core.registry import Plan
 from ponder.gateway.caps import Refused
 from ponder.gateway.failures import failure_of
@@ -32,6 +32,8 @@ PACE = 0.5
 
 _TURNS = 20
 """Of the event loop, after which a run has checked its budget."""
+
+_THOUGHT = "</think>"
 
 _ALIVE = b": still at work\n\n"
 
@@ -147,8 +149,8 @@ class Streamed:
         else:
             try:
                 await self._finish(task.result())
-            except CallTimeout as late:
-                await self._fail(late)
+            except BackendError as unsaid:
+                await self._fail(unsaid)
         await self._write(DONE)
         await self._send({"type": "http.response.body", "body": b""})
 
@@ -157,10 +159,14 @@ class Streamed:
 
     async def _finish(self, answer: Answer) -> None:
         reply = reply_of(answer)
-        if reply.thinking and self._chat:
-            await self._say({"reasoning_content": reply.thinking})
-        if not reply.text.startswith(self._sent):  # what looked like the answer turned out to be reasoning
+        if self._sent and reply.thinking.startswith(self._sent.strip()):
+            # What looked like the answer turned out to be reasoning: the client gets it as the model wrote it.
+            await self._say({"content": f"{reply.thinking[len(self._sent.strip()) :]}{_THOUGHT}"})
             self._sent = ""
+        elif not reply.text.startswith(self._sent):
+            raise BrokenReply("the reply broke off, and was begun anew; ask again")
+        elif reply.thinking and self._chat:
+            await self._say({"reasoning_content": reply.thinking})
         await self._catch_up(reply.text)
         if reply.tool_calls:
             await self._say({"tool_calls": [{"index": at, **call} for at, call in enumerate(reply.tool_calls)]})

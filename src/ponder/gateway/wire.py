@@ -67,6 +67,7 @@ _BOTH: Mapping[str, str] = {
     "top_logprobs": _LOGPROBS,
     "prompt_logprobs": _LOGPROBS,
     "return_token_ids": "the answer is text",
+    "n_predict": "it says what max_tokens says; give that",
     "continue_final_message": _PROMPT,
     "add_generation_prompt": _PROMPT,
 }
@@ -90,7 +91,7 @@ CHAT: Mapping[str, str] = {
     "prompt_cache_retention": FORWARDED,
     "prediction": FORWARDED,
     "verbosity": FORWARDED,
-    "web_search_options": FORWARDED,
+    "web_search_options": "what the model cites is not kept",
     "functions": _TOOLS,
     "function_call": _TOOLS,
     "audio": "speech cannot be compared",
@@ -225,11 +226,13 @@ class Head(msgspec.Struct):
 
     model: str
     stream: Any = None
+    stream_options: Any = None
     n: Any = None
     best_of: Any = None
     prompt: Any = None
     max_tokens: Any = None
     max_completion_tokens: Any = None
+    n_predict: Any = None
     reasoning_effort: Any = None
     ponder: Any = None
 
@@ -293,12 +296,17 @@ def read(body: bytes, kind: type[ChatRequest] | type[TextRequest]) -> tuple[Any,
     table = CHAT if kind is ChatRequest else TEXT
     for name, value in fields.items():
         reason = table.get(name, FORWARDED)
-        if reason not in (HONOURED, FORWARDED) and value != _HARMLESS.get(name):
+        if reason not in (HONOURED, FORWARDED) and not _is_harmless(name, value):
             raise BadRequest(f"{name} cannot be honoured with a strategy: {reason}", name)
     options = {name: value for name, value in fields.items() if table.get(name, FORWARDED) == FORWARDED}
     if isinstance(options.get("stop"), str):
         options["stop"] = [options["stop"]]
     return request, options
+
+
+def _is_harmless(name: str, value: object) -> bool:
+    harmless = _HARMLESS.get(name)
+    return value == harmless and type(value) is type(harmless)  # for 0 is equal to False
 
 
 def _within(value: object, levels: int) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from gateway_process import Gateway, serving
 
 from tests.servers.chat import ChatServer, running
-from tests.servers.faults import NAMED
+from tests.servers.faults import NAMED, event, stream
 
 ASK = [{"role": "user", "content": "How much is it?"}]
 
@@ -62,6 +62,40 @@ def test_the_deadline_is_not_given_twice(guarded: Gateway, server: ChatServer, s
         client.chat.completions.create(model="test-model", messages=ASK, extra_headers={"x-ponder-deadline": "0.5"})
     assert caught.value.status_code == 504
     assert spare.bodies == []
+
+
+def test_what_another_upstream_has_answered_is_kept_under_the_clients_name(
+    guarded: Gateway, server: ChatServer, spare: ChatServer
+) -> None:
+    server.faults.extend([NAMED["500"]] * 4)
+    asked = {"model": "ponder/self-consistency(n=3)/test-model", "messages": ASK}
+    with guarded.client as client:
+        first = client.chat.completions.create(**asked, extra_headers={"Idempotency-Key": "kept"})
+        calls = len(spare.bodies)
+        second = client.chat.completions.create(**asked, extra_headers={"Idempotency-Key": "kept"})
+    assert first.model_extra["ponder"]["run"] == second.model_extra["ponder"]["run"]
+    assert first.choices == second.choices
+    assert len(spare.bodies) == calls
+
+
+def test_a_request_that_falls_back_is_one_request(server: ChatServer, spare: ChatServer, tmp_path: Path) -> None:
+    path = tmp_path / "ponder.toml"
+    path.write_text(CONFIG.format(main=server.url, spare=spare.url) + "\n[server.limits]\nrequests_per_minute = 1\n")
+    server.faults.append(NAMED["500"])
+    with serving("--config", str(path), store=tmp_path / "runs.db") as gateway, gateway.client as client:
+        assert client.chat.completions.create(model="test-model", messages=ASK).choices
+        with pytest.raises(openai.RateLimitError):
+            client.chat.completions.create(model="test-model", messages=ASK)
+
+
+def test_an_error_as_the_first_event_of_a_stream_is_one_of_the_upstream(
+    guarded: Gateway, server: ChatServer, spare: ChatServer
+) -> None:
+    server.faults.append(stream([event({"error": {"message": "out of memory", "code": 500}})]))
+    with guarded.client as client:
+        pieces = list(client.chat.completions.create(model="test-model", messages=ASK, stream=True))
+    assert "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)
+    assert len(spare.bodies) == 1
 
 
 def test_one_pass_takes_over_from_many(guarded: Gateway, server: ChatServer) -> None:

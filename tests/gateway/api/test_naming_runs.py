@@ -135,3 +135,26 @@ def test_a_deadline_holds_for_what_passes_through(client: OpenAI, server: ChatSe
         client.chat.completions.create(model="test-model", messages=ASK, extra_headers={"x-ponder-deadline": "0.5"})
     assert caught.value.status_code == 504
     server.wait_for("cancelled", seconds=10)
+
+
+def test_a_run_that_failed_has_its_calls_again(client: OpenAI, server: ChatServer) -> None:
+    server.faults.extend([NAMED["500"]] * 4)
+    alone = {"model": "ponder/single/test-model"}
+    with pytest.raises(openai.InternalServerError):
+        ask(client, "unlucky", **alone)
+    assert ask(client, "unlucky", **alone).choices[0].message.content
+
+
+def test_a_run_that_had_no_time_is_begun_anew(client: OpenAI, server: ChatServer) -> None:
+    server.latency = 5.0
+    headers = {"Idempotency-Key": "hasty"}
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.chat.completions.create(
+            model="ponder/single/test-model", messages=ASK, extra_headers={**headers, "x-ponder-deadline": "0.3"}
+        )
+    assert caught.value.status_code == 504
+    server.latency = 0.0
+    first = client.chat.completions.create(model="ponder/single/test-model", messages=ASK, extra_headers=headers)
+    second = client.chat.completions.create(model="ponder/single/test-model", messages=ASK, extra_headers=headers)
+    assert first.choices == second.choices
+    assert first.choices[0].message.content

@@ -123,3 +123,40 @@ def test_the_operator_is_told_where_an_upstream_is_that_is_not_there_and_the_cli
     assert "cannot reach http://127.0.0.1:9/v1" in (tmp_path / "runs.log").read_text()
     assert caught.value.status_code == 502
     assert caught.value.code == "upstream_error"
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"stream": "false"}, "neither true nor false"),
+        ({"max_tokens": 10**15}, "is not a whole number from 1 to"),
+        ({"max_tokens": 5, "n_predict": 99_999}, "say different things"),
+        ({"max_tokens": 5, "max_completion_tokens": 6}, "say different things"),
+    ],
+)
+def test_what_servers_read_in_different_ways_is_refused(
+    client: OpenAI, server: ChatServer, fields: dict[str, object], told: str
+) -> None:
+    with pytest.raises(openai.BadRequestError, match=told):
+        client.chat.completions.create(model="test-model", messages=ASK, extra_body=fields)
+    assert server.bodies == []
+
+
+PRICED = """
+[upstreams.vllm]
+url = "{url}"
+price = "10/10"
+"""
+
+
+def test_a_stream_that_costs_dollars_is_counted_by_the_upstream(server: ChatServer, tmp_path: Path) -> None:
+    path = tmp_path / "ponder.toml"
+    path.write_text(PRICED.format(url=server.url))
+    with serving("--config", str(path), store=tmp_path / "runs.db") as gateway:
+        data = json.dumps({"model": "test-model", "messages": ASK, "stream": True, "seed": 4}).encode()
+        passed, _ = post(gateway.url, data)
+    [received] = server.bodies
+    assert received["stream_options"] == {"include_usage": True}
+    assert b'"choices": [{' in passed
+    assert b'"choices": []' not in passed
+    assert passed.endswith(b"data: [DONE]\n\n")

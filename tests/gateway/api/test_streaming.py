@@ -14,7 +14,7 @@ from gateway_process import Gateway
 from openai import OpenAI
 
 from tests.servers.chat import ChatServer
-from tests.servers.faults import NAMED
+from tests.servers.faults import NAMED, chunk, stream
 from tests.servers.replies import Said
 
 ASK = [{"role": "user", "content": "How much is it?"}]
@@ -142,3 +142,17 @@ def test_the_sdks_own_helper_puts_the_pieces_together(client: OpenAI, server: Ch
         final = stream.get_final_completion()
     assert final.choices[0].message.content == "Answer: 4"
     assert final.usage.completion_tokens == 4
+
+
+def test_reasoning_that_was_sent_as_the_answer_is_closed(client: OpenAI, server: ChatServer) -> None:
+    server.token_latency = 0.1
+    server.says = lambda body, index: Said(["We think", " hard", "</think>", "Answer: 4"], "stop")
+    pieces = client.chat.completions.create(model=SINGLE, messages=ASK, stream=True)
+    content = "".join(piece.choices[0].delta.content or "" for piece in pieces)
+    assert content == "We think hard</think>Answer: 4"
+
+
+def test_a_reply_that_breaks_off_is_not_mixed_with_the_next_one(client: OpenAI, server: ChatServer) -> None:
+    server.faults.append(stream([chunk(" once")] * 200, then="cut"))
+    with pytest.raises(openai.APIError, match="broke off"):
+        list(client.chat.completions.create(model=SINGLE, messages=ASK, stream=True))

@@ -110,10 +110,18 @@ async def test_a_rate_is_kept_and_says_when_to_come_again(accounts: SqliteAccoun
     admission = Admission(Config(limits=Limits(requests_per_minute=2)), accounts)
     alice, bob = await enter(accounts, "alice"), await enter(accounts, "bob")
     for _ in range(2):
-        await permit(admission, alice, ask(), Bill())
-    refused = await refusal(admission, alice, ask())
-    assert (refused.status, refused.code, refused.retry_after) == (429, "rate_limited", 30)
-    await permit(admission, bob, ask(), Bill())
+        await admission.take_turn(await admission.identify(alice))
+    with pytest.raises(Refused) as refused:
+        await admission.take_turn(await admission.identify(alice))
+    assert (refused.value.status, refused.value.code, refused.value.retry_after) == (429, "rate_limited", 30)
+    await admission.take_turn(await admission.identify(bob))
+
+
+async def test_dollars_are_capped_also_where_no_budget_can_be_imposed() -> None:
+    admission, dear = Admission(Config(caps=Caps(usd=0.001))), Price(10, 10, 10, "given")
+    assert (await refusal(admission, None, ask(max_tokens=30_000, price=dear))).code == "cap_exceeded"
+    assert (await refusal(admission, None, ask(prompt_bytes=4000, price=dear))).code == "cap_exceeded"
+    assert (await permit(admission, None, ask(price=dear), Bill())).max_tokens == 26
 
 
 async def test_the_bill_is_booked_for_the_key_and_for_all_together(accounts: SqliteAccounts) -> None:

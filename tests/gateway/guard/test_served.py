@@ -195,3 +195,21 @@ def test_a_check_names_every_fault_with_its_line(config: Path) -> None:
     checked = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert checked.returncode == 2
     assert [line.removeprefix(f"ponder: {config}:").split(":")[0] for line in checked.stderr.splitlines()] == ["2", "4"]
+
+
+def test_a_call_that_is_given_up_is_charged_for_its_prompt(config: Path, server: ChatServer) -> None:
+    alice, metrics = key(config, "alice"), key(config, "metrics")
+    server.latency = 30
+    log: list[str] = []
+    with started(config, log) as (url, _):
+        body = {"model": "tiny", "messages": [{"role": "user", "content": "x" * 4000}], "max_tokens": 9}
+        headers = {"Authorization": f"Bearer {alice}", "X-Ponder-Deadline": "0.3"}
+        with pytest.raises(urllib.error.HTTPError, match="504"):
+            urllib.request.urlopen(
+                urllib.request.Request(f"{url}/chat/completions", json.dumps(body).encode(), headers)
+            )
+        page = get(url, "/metrics", metrics)[1]
+    assert 'ponder_tokens_total{key="alice",kind="prompt",strategy=""} 10' in page
+    [line] = [json.loads(line) for line in log if '"endpoint"' in line]
+    assert (line["status"], line["code"], line["calls"]) == (504, "upstream_timeout", 1)
+    assert line["prompt_tokens"] > 1000
