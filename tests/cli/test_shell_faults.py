@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,17 @@ def test_a_stopped_run_goes_on_to_the_answer_that_it_would_have_had(
     document = json.loads(resumed.stdout)
     assert document["status"] == "done"
     assert (document["value"], document["votes"]) == (whole["value"], whole["votes"])
+
+
+@pytest.mark.parametrize("command", [["runs"], ["models"], ["strategies"]])
+def test_a_closed_output_is_no_fault(ponder: Ponder, command: list[str]) -> None:
+    closed = replace(ponder, limits=("bash", "-c", 'exec "$@" >&-', "bash"))
+    done = closed(*command)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_closed_input_is_one_line(ponder: Ponder, model: str) -> None:
+    closed = replace(ponder, limits=("bash", "-c", 'exec "$@" <&-', "bash"))
+    refused = closed("solve", "-m", model, "-")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "standard input is closed" in refused.stderr

@@ -149,3 +149,22 @@ def test_the_tables_fit_a_narrow_terminal(environment: dict[str, str]) -> None:
         with Terminal([EXECUTABLE, command], environment, columns=40) as terminal:
             assert terminal.finish() == 0
         assert max(map(len, plain(terminal.seen).splitlines())) <= 40
+
+
+OWN = """
+import ponder
+
+@ponder.strategy("own")
+async def own(s: ponder.Session, rounds: int, width: ponder.Count = 3) -> ponder.Answer:
+    return ponder.vote(await s.extend(await s.sample(width)))
+"""
+
+
+def test_an_option_without_a_default_is_shown_as_such(ponder: Ponder, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    for arguments in (["own"], []):
+        shown = ponder("strategies", *arguments, "--load", str(tmp_path / "own.py"))
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert "rounds" in shown.stdout
+        assert "width=3" in shown.stdout
+        assert "empty" not in shown.stdout

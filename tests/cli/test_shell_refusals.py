@@ -40,6 +40,8 @@ REFUSED = {
     "a temperature of 9": (["--temperature", "9"], "temperature=9 must lie between 0 and 2"),
     "replies of no tokens": (["--max-tokens", "0"], "max_tokens=0 must lie between 1 and 1,000,000"),
     "a threshold over 1": (["--abstain-below", "2"], "abstain_below=2 must lie between 0 and 1"),
+    "a verifier that lacks a reference": (["-s", "best-of-n", "-v", "math"], "compares with a reference answer, and"),
+    "a model without a name": (["-m", ""], "model"),
     "a strategy that needs a verifier": (["-s", "best-of-n"], "best-of-n needs a verifier"),
     "a file of strategies that is not there": (["--load", "nowhere.py"], "cannot load nowhere.py: No such file"),
 }
@@ -126,3 +128,17 @@ def test_an_error_with_json_leaves_standard_output_empty(ponder: Ponder, model: 
     refused = ponder("solve", "-m", model, "-e", "7", "--json", "hi")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "ponder: effort 7 must lie between 0 and 1\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["record", "--suite", "reasoning-gym:gsm_symbolic", "-o", "trace.txt"], "must be called NAME.parquet"),
+        (["replay", "--threads", "-1"], "-1 is not in the range x>=0"),
+        (["serve", "-m", "text/m@http://127.0.0.1:9/v1"], "is none of local/NAME"),
+    ],
+)
+def test_other_commands_refuse_in_one_line_too(ponder: Ponder, arguments: list[str], told: str) -> None:
+    refused = ponder(*arguments)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert told in refused.stderr

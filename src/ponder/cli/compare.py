@@ -49,7 +49,7 @@ __all__ = ["compare"]
 )
 @click.option("--orders", default=100, show_default=True, help="In how many orders the branches are opened.")
 @click.option("--probe-cost", default=None, type=int, help="Tokens charged for a probe; by default as measured, or 0.")
-@click.option("--threads", default=1, show_default=True, help="Cores to use; 0 for all.")
+@click.option("--threads", type=click.IntRange(0), default=1, show_default=True, help="Cores to use; 0 for all.")
 @click.option("--interpreted", is_flag=True, help="Run the controllers as plain Python, which needs no compiling.")
 @click.option(
     "-o",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ponder.cli.options import examples
+from ponder.cli.options import examples, parquet
 
 __all__ = ["autotts", "import_", "samples"]
 
@@ -44,7 +44,7 @@ def autotts(files: tuple[Path, ...], output: Path) -> None:
     from ponder.replay.importers.autotts import import_autotts
 
     if len(files) == 1 and not output.is_dir():
-        _done(output, import_autotts(files[0], _parquet(output)))
+        _done(output, import_autotts(files[0], parquet(output)))
         return
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -80,13 +80,7 @@ def samples(files: tuple[Path, ...], mapping: Path, output: Path) -> None:
     from ponder.replay.importers.samples import import_samples
     from ponder.verifiers import extract
 
-    _done(output, import_samples(files, read_mapping(mapping), _parquet(output), extract))
-
-
-def _parquet(output: Path) -> Path:
-    if output.suffix != ".parquet":
-        raise click.UsageError(f"the output {output} must be called NAME.parquet")
-    return output
+    _done(output, import_samples(files, read_mapping(mapping), parquet(output), extract))
 
 
 def _done(file: Path, questions: int) -> None:

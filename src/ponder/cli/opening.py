@@ -20,4 +20,4 @@ def open_model(spec: str | None) -> Backend:
     from ponder.backends.weights import terminal_progress
 
     with terminal_progress() as show:
-        return connect(spec or DEFAULT_MODEL, show)
+        return connect(DEFAULT_MODEL if spec is None else spec, show)

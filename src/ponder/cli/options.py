@@ -14,6 +14,7 @@ __all__ = [
     "json_option",
     "load_option",
     "model_option",
+    "parquet",
     "run_argument",
     "show_branches_option",
     "strategy_option",
@@ -88,3 +89,14 @@ show_branches_option: Decorator[Any] = click.option(
 def run_argument(required: bool) -> Decorator[Any]:
     """A run by its id, the beginning of it, or ``last``."""
     return click.argument("run", required=required, shell_complete=_runs)
+
+
+def parquet(output: Path) -> Path:
+    """`output`, if it is called as a trace is.
+
+    Raises:
+        click.UsageError: it is not.
+    """
+    if output.suffix != ".parquet":
+        raise click.UsageError(f"the output {output} must be called NAME.parquet")
+    return output

@@ -33,6 +33,8 @@ def read_question(words: tuple[str, ...], file: Path | None) -> Problem:
         except OSError as error:
             raise InvalidProblem(f"cannot read {file}: {error.strerror}") from None
     if words[0] == "-":
+        if sys.stdin is None:
+            raise InvalidProblem("cannot read the question: standard input is closed")
         if sys.stdin.isatty():
             click.echo("Type the question; Ctrl-D on a line of its own ends it.", err=True)
         return Problem.of(_read(sys.stdin.buffer))

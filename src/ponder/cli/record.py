@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ponder.cli.options import examples, model_option
+from ponder.cli.options import examples, model_option, parquet
 
 __all__ = ["record"]
 
@@ -74,6 +74,7 @@ def record(
 
     if (suite is None) == (problems is None):
         raise click.UsageError("give either --suite or --problems")
+    parquet(output)
     limits = {"-n": (branches, 4096), "--interval": (interval, MOST_TOKENS), "--probe-tokens": (probe_tokens, 4096)}
     for option, (value, most) in limits.items():
         if value is not None and not 1 <= value <= most:

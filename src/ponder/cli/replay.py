@@ -58,7 +58,7 @@ FIRST_LOOK = (
 )
 @click.option("--probe-cost", type=int, help="Tokens charged for a probe.  [default: as measured, else 0]")
 @click.option("--budget", metavar="tokens=N", help="A limit for every episode, as it would hold live.")
-@click.option("--threads", default=1, show_default=True, help="Cores to use; 0 for all.")
+@click.option("--threads", type=click.IntRange(0), default=1, show_default=True, help="Cores to use; 0 for all.")
 @click.option("--interpreted", is_flag=True, help="Run the controllers as plain Python, which needs no compiling.")
 @json_option
 def replay(

@@ -35,7 +35,7 @@ def resume(run: str, load: tuple[Path, ...], show_branches: bool, as_json: bool)
     its answer.
     """
     from ponder.api import aresume
-    from ponder.cli.conduct import conduct
+    from ponder.cli.conduct import Outcome, conduct
     from ponder.cli.loading import load_strategies
     from ponder.cli.opening import open_model
     from ponder.cli.report import present
@@ -49,8 +49,9 @@ def resume(run: str, load: tuple[Path, ...], show_branches: bool, as_json: bool)
     store = open_store()
     row = store.run(run)
     if row.status == "done" and row.answer is not None:
-        present(Answer.from_dict(row.answer), store, as_json=as_json, show_branches=show_branches)
-        return 0
+        answer = Answer.from_dict(row.answer)
+        present(answer, store, as_json=as_json, show_branches=show_branches)
+        return Outcome(answer, None).exit_code
     try:
         parse_spec(row.job["strategy"])
     except UnknownName as error:

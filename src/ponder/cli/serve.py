@@ -91,7 +91,7 @@ def _upstream(model: str) -> Upstream:
 
     if model.startswith(LOCAL) or model.endswith(".gguf"):
         return Upstream(name="upstream", url=model if model.startswith(LOCAL) else LOCAL + model)
-    if "@http" not in model and not model.startswith("openai/"):
+    if model.startswith("text/") or ("@http" not in model and not model.startswith("openai/")):
         raise InvalidOption(
             f"model {model!r} is none of local/NAME, local/PATH.gguf, openai/MODEL, MODEL@http://host:port/v1"
         )

@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -64,6 +65,7 @@ class Shell(click.Group):
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
         """Run the command line and exit."""
+        _open_what_is_closed()
         _quieten()
         signal.signal(signal.SIGTERM, _terminate)
         try:
@@ -84,6 +86,14 @@ class Shell(click.Group):
             return BROKEN_PIPE
         except Exception as error:  # noqa: BLE001 - the last place where a person can be told
             return _failed(error)
+
+
+def _open_what_is_closed() -> None:
+    """Who closes the standard output wants none of it; a stream that is not there would be an error of its own."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - it is open until the end
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def _quieten() -> None:

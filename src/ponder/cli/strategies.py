@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
@@ -51,19 +52,26 @@ def strategies(name: str | None, load: tuple[Path, ...]) -> None:
 
 def _defaults(strategy: Strategy) -> str:
     """The options as far as a line has room for them."""
-    options = [f"{name}={default}" for name, (_, default) in strategy.options.items()]
+    options = [_default(name, default) for name, (_, default) in strategy.options.items()]
     more = ["..."] if len(options) > MOST else []
     return f"({', '.join(options[:MOST] + more)})" if options else ""
+
+
+def _default(name: str, default: Any) -> str:
+    return name if default is Parameter.empty else f"{name}={default}"
 
 
 def _explain(strategy: Strategy) -> None:
     from ponder.cli.report import print_fields
 
-    plan = strategy.plan()
-    needs = ", ".join(sorted(capability.value for capability in plan.needs))
+    required = [name for name, (_, default) in strategy.options.items() if default is Parameter.empty]
     fields = [("strategy", strategy.name), ("does", strategy.summary)]
-    fields += [("option", f"{name}={default}  {_kind(hint)}") for name, (hint, default) in strategy.options.items()]
-    fields.append(("needs", f"a model that can {needs}{' and a verifier' if plan.needs_verifier else ''}"))
+    for name, (hint, default) in strategy.options.items():
+        fields.append(("option", f"{_default(name, default)}  {_kind(hint)}"))
+    if not required:  # what it needs depends on its options
+        plan = strategy.plan()
+        needs = ", ".join(sorted(capability.value for capability in plan.needs))
+        fields.append(("needs", f"a model that can {needs}{' and a verifier' if plan.needs_verifier else ''}"))
     fields += [("effort", f"{effort:g}  {_settings(strategy, effort)}") for effort in EFFORTS if strategy.options]
     print_fields(fields, emphasis="strategy")
 
