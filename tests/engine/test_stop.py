@@ -51,6 +51,7 @@ def test_stopping_answers_with_what_is_there_and_says_why() -> None:
     assert [branch.ending for branch in answer.branches] == ["stop", *["pruned"] * 5]
     assert {branch.text for branch in answer.branches[1:]} == {" one two"}
     assert (answer.bill.calls, answer.bill.total_tokens, answer.bill.discarded_tokens) == (6, 6 + 5 * 2, 10)
+    assert answer.bill.sequential_tokens == 6 + 2
 
 
 async def thirty_two(s: Session) -> Answer:

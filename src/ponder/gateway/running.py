@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ponder.api import Job, execute
 from ponder.core.answer import Answer
@@ -28,6 +29,8 @@ from ponder.store.base import RunStore
 __all__ = ["Attempt", "Finished", "Order", "Running", "Runs"]
 
 _log = logging.getLogger("ponder.gateway")
+
+T = TypeVar("T", int, float)
 
 MARGIN = 0.05
 """Seconds before the client's deadline at which the run has to stop, so that its answer is there in time."""
@@ -155,7 +158,7 @@ class Running:
         self.run = run
         ask = replace(attempt.ask, run=run, booked=self._booked, tried_for=tried_for)
         async with self._admission.admit(self.order.key, ask, self._store.claim(run)) as permit:
-            job = self._job = self._in_this_life(attempt.job(permit))
+            job = self._job = self._in_this_life(attempt.job(permit), attempt.ask.budget)
             try:
                 answer = await execute(
                     job, attempt.backend, plan=attempt.plan, store=self._store, run=run, watch=self._watch,
@@ -166,8 +169,11 @@ class Running:
             tell(answer)
             return answer
 
-    def _in_this_life(self, job: Job) -> Job:
-        """The job with its budget on top of what earlier lives have had, and with what is left of its deadline."""
+    def _in_this_life(self, job: Job, asked: Budget) -> Job:
+        """The job with its budget on top of what earlier lives have had, and with what is left of its deadline.
+
+        What the client itself has `asked` for holds for all lives together.
+        """
         budget, booked = job.budget, self._booked
         seconds = budget.seconds
         if seconds is not None:  # time in the queue counts
@@ -176,9 +182,9 @@ class Running:
         return replace(
             job,
             budget=Budget(
-                tokens=None if budget.tokens is None else budget.tokens + booked.total_tokens,
-                usd=None if budget.usd is None else budget.usd + (booked.usd or 0.0),
-                calls=None if budget.calls is None else budget.calls + booked.calls,
+                tokens=_on_top(budget.tokens, booked.total_tokens, asked.tokens),
+                usd=_on_top(budget.usd, booked.usd or 0.0, asked.usd),
+                calls=_on_top(budget.calls, booked.calls, asked.calls),
                 seconds=seconds,
             ),
         )
@@ -186,6 +192,12 @@ class Running:
     def _began(self, live: Live, run: str | None) -> None:
         self.live, self.run = live, run
         self.started.set()
+
+
+def _on_top(limit: T | None, booked: T, asked: T | None) -> T | None:
+    if limit is None:
+        return None
+    return limit + booked if asked is None else min(limit + booked, asked)
 
 
 def _new_id() -> str:

@@ -17,7 +17,7 @@ from ponder.gateway.failures import failure_of
 from ponder.gateway.http import Receive, Send, until_gone
 from ponder.gateway.orders import Request
 from ponder.gateway.progress import Progress
-from ponder.gateway.reply import headers_of, reply_of, summary_of, usage_of
+from ponder.gateway.reply import Reply, headers_of, reply_of, summary_of, usage_of
 from ponder.gateway.running import Finished, Running
 
 __all__ = ["DONE", "HEARTBEAT", "Streamed", "event"]
@@ -159,12 +159,8 @@ class Streamed:
 
     async def _finish(self, answer: Answer) -> None:
         reply = reply_of(answer)
-        if self._sent and reply.thinking.startswith(self._sent.strip()):
-            # What looked like the answer turned out to be reasoning: the client gets it as the model wrote it.
-            await self._say({"content": f"{reply.thinking[len(self._sent.strip()) :]}{_THOUGHT}"})
-            self._sent = ""
-        elif not reply.text.startswith(self._sent):
-            raise BrokenReply("the reply broke off, and was begun anew; ask again")
+        if not reply.text.startswith(self._sent):
+            await self._take_back(reply)
         elif reply.thinking and self._chat:
             await self._say({"reasoning_content": reply.thinking})
         await self._catch_up(reply.text)
@@ -174,6 +170,18 @@ class Streamed:
         await self._say({}, reply.finish, ponder=summary)
         if self._usage:
             await self._write(event({**self._head, "choices": [], "usage": usage_of(answer.bill)}))
+
+    async def _take_back(self, reply: Reply) -> None:
+        """What was sent is not how the answer begins.
+
+        Raises:
+            BrokenReply: it cannot be made good.
+        """
+        sent, self._sent = self._sent.strip(), ""
+        if sent and not reply.thinking.startswith(sent):
+            raise BrokenReply("the reply broke off, and was begun anew; ask again")
+        if sent:  # it turned out to be reasoning: the client gets it as the model wrote it
+            await self._say({"content": f"{reply.thinking[len(sent) :]}{_THOUGHT}"})
 
     async def _say(self, delta: Mapping[str, Any], finish: str | None = None, **more: Any) -> None:
         said = {"delta": delta} if self._chat else {"text": delta.get("content", "")}
