@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ponder.backends.weights.cache import cache_dir, cached, verify
-from ponder.backends.weights.fetch import resolve
+from ponder.backends.weights.fetch import aresolve, resolve
 from ponder.backends.weights.progress import FetchProgress, terminal_progress
 from ponder.backends.weights.registry import DEFAULT_MODEL, HubFile, IndexWheels, ModelCard, card, cards
 
@@ -13,6 +13,7 @@ __all__ = [
     "HubFile",
     "IndexWheels",
     "ModelCard",
+    "aresolve",
     "cache_dir",
     "cached",
     "card",

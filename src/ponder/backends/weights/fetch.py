@@ -19,13 +19,13 @@ from ponder.backends.weights.progress import FetchProgress, Quiet, human
 from ponder.backends.weights.registry import HubFile, IndexWheels, ModelCard
 from ponder.core.errors import UnknownName, WeightsError
 
-__all__ = ["resolve"]
+__all__ = ["aresolve", "resolve"]
 
 _PREFIX = "local/"
 
 
 def resolve(spec: str | ModelCard, *, show: FetchProgress | None = None) -> Path:
-    """The model file for `spec`, fetched first if need be. It blocks.
+    """The model file for `spec`, fetched first if need be. In async code use `aresolve`.
 
     `spec` is a known name (``local/qwen2.5-coder-1.5b``), any GGUF file as ``local/PATH`` or a path, or a card.
     Sources of a known model, in order: the cache, then those on its card.
@@ -38,6 +38,14 @@ def resolve(spec: str | ModelCard, *, show: FetchProgress | None = None) -> Path
     if isinstance(found, Path):
         return found
     return anyio.run(partial(_obtain, found, show or Quiet()))
+
+
+async def aresolve(spec: str | ModelCard, *, show: FetchProgress | None = None) -> Path:
+    """`resolve` for async code; cancelling it stops the downloads, and the next call goes on from there."""
+    found = _without_network(spec)
+    if isinstance(found, Path):
+        return found
+    return await _obtain(found, show or Quiet())
 
 
 def _without_network(spec: str | ModelCard) -> Path | ModelCard:
