@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,10 +151,21 @@ def test_afterwards_nothing_is_under_way(gateway: Gateway, outcomes: Outcomes) -
 
 
 def test_every_stream_ends_in_its_end_mark(gateway: Gateway, outcomes: Outcomes) -> None:
-    for name in ("silence in the middle", "a reset in the middle", "no UTF-8", "an empty stream"):
-        arguments = asked(name, "streamed")
-        fields = {field: arguments[field] for field in ("model", "messages", "stream")}
-        request = urllib.request.Request(f"{gateway.url}/chat/completions", json.dumps(fields).encode())
-        with urllib.request.urlopen(request, timeout=60) as response:
+    for name in ("silence in the middle", "a reset in the middle"):
+        with urllib.request.urlopen(streamed(gateway, name), timeout=60) as response:
             *_, last, end = [line for line in response.read().splitlines() if line]
         assert (end, "error" in json.loads(last.removeprefix(b"data: "))) == (b"data: [DONE]", True), name
+
+
+def test_a_stream_that_is_broken_from_the_beginning_has_a_status(gateway: Gateway, outcomes: Outcomes) -> None:
+    for name in ("no UTF-8", "an empty stream"):
+        with pytest.raises(urllib.error.HTTPError, match="502") as refused:
+            urllib.request.urlopen(streamed(gateway, name), timeout=60)
+        assert json.load(refused.value)["error"]["code"] == "upstream_error", name
+
+
+def streamed(gateway: Gateway, name: str) -> urllib.request.Request:
+    """A request for a stream, which the upstream answers with this fault."""
+    arguments = asked(name, "streamed")
+    fields = {field: arguments[field] for field in ("model", "messages", "stream")}
+    return urllib.request.Request(f"{gateway.url}/chat/completions", json.dumps(fields).encode())
