@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,14 @@ def test_the_lock_of_a_run_leaves_nothing_behind(tmp_path: Path) -> None:
         assert [path.name for path in tmp_path.glob(".*.lock")] == [".runs.db.1234.lock"]
     assert list(tmp_path.glob(".*.lock")) == []
     store.close()
+
+
+def test_a_new_file_may_be_opened_by_several_at_once(tmp_path: Path) -> None:
+    def opened(path: Path) -> None:
+        together.wait()
+        Store(path).close()
+
+    together = threading.Barrier(8)
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(25):
+            list(pool.map(opened, [tmp_path / f"{number}.db"] * 8))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,9 @@ from ponder.store.place import default_place
 __all__ = ["Store"]
 
 VERSION = 1
+
+PATIENCE = 10.0
+"""Seconds to wait for a file that another process has locked."""
 
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS runs (
@@ -57,7 +61,7 @@ class Store(RunStore):
         with self._reporting("open"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Autocommit: every statement is durable when it returns, but for the rows of journals.
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
             self._pending = _Pending(self._db)
             try:
                 self._open()
@@ -83,11 +87,23 @@ class Store(RunStore):
                 f"{self.path} is a database of something else ({', '.join(sorted(tables))[:80]}); "
                 "set PONDER_STORE to another place"
             )
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         # NORMAL survives the death of the process; only a power cut can take the last rows.
         self._db.execute("PRAGMA synchronous = NORMAL")
         if version < VERSION:
             self._db.executescript(SCHEMA)
+
+    def _write_ahead(self) -> None:
+        """Of two processes that open a new file at once one is refused here: SQLite does not wait by itself."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def close(self) -> None:
         """Close the file."""
