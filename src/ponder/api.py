@@ -112,9 +112,7 @@ async def asolve(
     if isinstance(plan, Strategy):
         plan = plan.plan()
     problem = question if isinstance(question, Problem) else Problem.of(_listed(question))
-    settings = Settings(
-        max_tokens=max_tokens, temperature=temperature, top_p=top_p, thinking_budget=thinking_budget
-    )  # fmt: skip
+    settings = Settings(max_tokens=max_tokens, temperature=temperature, top_p=top_p, thinking_budget=thinking_budget)
     limits = Budget.parse(budget) if isinstance(budget, str) else budget or Budget()
     async with AsyncExitStack() as stack:
         backend = await _connected(model, stack)
@@ -296,9 +294,8 @@ async def _connected(model: str | Backend | None, stack: AsyncExitStack) -> Back
 
     if model is not None and not isinstance(model, str):
         return model
-    backend = await anyio.to_thread.run_sync(
-        connect, DEFAULT_MODEL if model is None else model
-    )  # weights take their time
+    spec = DEFAULT_MODEL if model is None else model
+    backend = await anyio.to_thread.run_sync(connect, spec)  # weights take their time
     stack.push_async_callback(backend.aclose)
     return backend
 

@@ -67,7 +67,7 @@ def form_of(answer: str) -> Form:
     if (data := _json(answer)) is not None:
         return Form(key=_dense(answer), data=data, latex=text if isinstance(data, list) else None)
     if _DATE.fullmatch(text) or _CLOCK.fullmatch(text):
-        return Form(key=_LEADING_ZEROS.sub("", phrase(text)).replace(".m.", "m").replace(".m", "m"))
+        return Form(key=_LEADING_ZEROS.sub("", phrase(text)).replace(".", ""))  # p.m. is PM
     words = TEXT_COMMAND.sub(r"\1", text).strip()
     if (choice := _CHOICE.fullmatch(words)) is not None:
         return _choice(choice)

@@ -138,6 +138,14 @@ def test_a_key_has_its_own_values_over_those_of_all_keys(tmp_path: Path, monkeyp
             '[upstreams.a]\nurl = "local/x"\nmodels = ["m"]\n[upstreams.b]\nurl = "local/y"\nmodels = ["m"]\n',
             "6: upstreams.b: a serves 'm', too; name it once",
         ),
+        (
+            '[upstreams.a]\nurl = "http://x:1/v1"\nmodels = ["m"]\n[defaults.models]\nmm = "single"\n',
+            "5: defaults.models: no upstream serves 'mm'",
+        ),
+        (
+            '[upstreams.a]\nurl = "http://x:1/v1"\n[upstreams.b]\nurl = "http://y:1/v1"\n',
+            "3: upstreams.b is never asked: a comes before it and has no list of models, either",
+        ),
         ('[upstreams.a]\nurl = "local/x"\nmodels = [1]\n', "3: upstreams.a: models=[1] is not a list of names"),
         (
             '[upstreams.single]\nurl = "local/x"\n',
