@@ -10,7 +10,8 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from ponder.backends.openai import OpenAI, transport
+from ponder.backends.http1 import pool
+from ponder.backends.openai import OpenAI
 from ponder.core.backend import Capability, Progress, Request
 from ponder.core.errors import InvalidOption, MissingCapability
 from ponder.core.problem import Message, Problem
@@ -152,7 +153,7 @@ async def test_connections_are_used_again(server: ChatServer, backend: OpenAI) -
 async def test_a_connection_that_rested_is_not_used_again(
     server: ChatServer, backend: OpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(pool, "REST_SECONDS", 0.2)
     await backend.generate(ASK, Progress())
     await anyio.sleep(0.3)
     await backend.generate(ASK, Progress())

@@ -58,7 +58,6 @@ class Gateway:
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         """Open what belongs to the event loop; at the end stop what is under way, and close it."""
-        self.passthrough.open()
         recovering = asyncio.create_task(self.recovery.watch())
         try:
             yield
@@ -66,7 +65,7 @@ class Gateway:
             recovering.cancel()
             self.admission.close()
             await self.runs.stop()
-            await self.passthrough.aclose()
+            self.passthrough.close()
             await self.models.aclose()
             await self.accounts.aclose()
 

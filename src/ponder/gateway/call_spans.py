@@ -44,15 +44,16 @@ def passing(model: str, upstream: str, bill: Callable[[], Bill]) -> AbstractCont
     return _NOTHING if made is None else _passing(made, model, upstream, bill)
 
 
-def relabelled(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def relabelled(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """A client's headers, with the span under way in the place of the client's own."""
     ours = extra_headers.get()
     if ours is None:
         return headers
     from opentelemetry.propagate import get_global_textmap
 
-    theirs = get_global_textmap().fields
-    return [header for header in headers if header[0] not in theirs] + list(ours.items())
+    theirs = {name.encode() for name in get_global_textmap().fields}
+    made = [(name.encode(), value.encode()) for name, value in ours.items()]
+    return [header for header in headers if header[0] not in theirs] + made
 
 
 @contextmanager

@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ponder.backends.http1.connection import Response
 from ponder.backends.openai.events import DONE, Events
-from ponder.backends.openai.failures import Place, from_event, from_status
-from ponder.backends.openai.transport import LARGEST_REPLY, drain
+from ponder.backends.openai.failures import Place, from_event, from_response
+from ponder.backends.openai.transport import LARGEST_REPLY
 from ponder.core.backend import Price
 from ponder.core.errors import BrokenReply, Unreachable
 from ponder.gateway.booking import Books
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.http import Send
 from ponder.gateway.readable import Chunk, is_refusal, read_chunk, read_reply
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
 
 __all__ = ["HOP_BY_HOP", "Passing", "Relay", "Relayed"]
 
@@ -81,13 +79,13 @@ class Relay:
         self._request = request
         self._headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in request.headers.items()]
 
-    async def relay(self, response: ClientResponse) -> None:
+    async def relay(self, response: Response) -> None:
         """Send it on."""
         if response.status in (401, 403) or (response.status < 400 and response.status != 200):
             # A client that followed a redirect would show its key to another server; one that heard that a key is
             # wrong would look for another one of its own.
-            raise from_status(self.place, response.status, response.headers, "")
-        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise from_response(self.place, response, "")
+        if response.packed:
             raise BrokenReply(f"{self.place} sent a packed reply, which nobody has asked for")
         if response.status != 200:
             await self._refusal(response, await self._read(response))
@@ -97,35 +95,35 @@ class Relay:
             raise BrokenReply(f"{self.place} was asked for {asked}, and sent {response.content_type:.80}")
         await (self._stream(response) if self._request.stream else self._whole(response))
 
-    def _head(self, response: ClientResponse, size: int | None = None) -> dict[str, Any]:
-        headers = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in _THEIRS]
+    def _head(self, response: Response, size: int | None = None) -> dict[str, Any]:
+        headers = [header for header in response.headers if header[0] not in _THEIRS]
         if size is not None:
             headers.append((b"content-length", str(size).encode()))
         return {"type": "http.response.start", "status": response.status, "headers": headers + self._headers}
 
-    async def _read(self, response: ClientResponse) -> bytes:
+    async def _read(self, response: Response) -> bytes:
         """All of an answer, before any is sent: what turns out to be broken becomes an error."""
         pieces: list[bytes] = []
         size = 0
-        async for piece in response.content.iter_any():
+        async for piece in response.pieces():
             pieces.append(piece)
             size += len(piece)
             if size > LARGEST_REPLY:
                 raise BrokenReply(f"{self.place} sent more than {LARGEST_REPLY // 2**20} MB; the reply is dropped")
         return b"".join(pieces)
 
-    async def _refusal(self, response: ClientResponse, data: bytes) -> None:
+    async def _refusal(self, response: Response, data: bytes) -> None:
         """What the upstream itself says is wrong; as it says it, if that is in the shape of the chat API."""
         data = self.place.hide(data)
         if not is_refusal(data):
-            raise from_status(self.place, response.status, response.headers, data.decode("utf-8", "replace"))
+            raise from_response(self.place, response, data.decode("utf-8", "replace"))
         head = self._head(response, len(data))
         if response.status >= 500:
             raise Relayed(f"{self.place} answered {response.status}", head, data)
         await self._send(head)
         await self._send({"type": "http.response.body", "body": data})
 
-    async def _whole(self, response: ClientResponse) -> None:
+    async def _whole(self, response: Response) -> None:
         data = await self._read(response)
         try:
             reply = read_reply(data, chat=self._request.path == "/chat/completions")
@@ -137,17 +135,17 @@ class Relay:
         await self._send(self._head(response, len(data)))
         await self._send({"type": "http.response.body", "body": data})
 
-    async def _stream(self, response: ClientResponse) -> None:
+    async def _stream(self, response: Response) -> None:
         """A stream, event by event: half of one is nothing that a client can read, should the rest not come."""
         events, rest = Events(), b""
-        async for piece in response.content.iter_any():
+        async for piece in response.pieces():
             data = rest + piece
             end = max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _ENDS_OF_EVENT)
             rest = data[end:]
             if end:
                 await self._pass_on(response, events, data[:end])
             if self._books.ended:
-                await drain(response)
+                await response.drain()
                 break
             if len(rest) > LARGEST_EVENT:
                 raise BrokenReply(f"{self.place} sent an event of more than {LARGEST_EVENT // 2**20} MB")
@@ -158,7 +156,7 @@ class Relay:
             raise BrokenReply(f"{self.place} closed the stream before its end")
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def _pass_on(self, response: ClientResponse, events: Events, data: bytes) -> None:
+    async def _pass_on(self, response: Response, events: Events, data: bytes) -> None:
         """Send whole events, if a client can read them; before the first ones, the head."""
         try:
             str(data, "utf-8")

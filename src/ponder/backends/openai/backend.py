@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
+from ponder.backends.http1.connection import Response
 from ponder.backends.needs import refuse_undeclared
 from ponder.backends.openai.address import VENDOR_URL, Address, Wire, parse_spec
 from ponder.backends.openai.batches import merge, split
@@ -16,13 +17,10 @@ from ponder.backends.openai.failures import from_event
 from ponder.backends.openai.reply import WrongShape, read
 from ponder.backends.openai.servers import OPENAI, SERVERS, TEXT_SERVERS, UNKNOWN, Server
 from ponder.backends.openai.stream import Stream
-from ponder.backends.openai.transport import LARGEST_REPLY, Transport, drain
+from ponder.backends.openai.transport import LARGEST_REPLY, Transport
 from ponder.backends.openai.wire import chat_body, text_body
 from ponder.core.backend import Capability, Completion, Price, Progress, Request
 from ponder.core.errors import BrokenReply, CallTimeout, InvalidOption, UnknownName
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
 
 __all__ = ["OpenAI"]
 
@@ -173,7 +171,7 @@ class OpenAI:
         data = self._body(request, self.model, self._server, self.capabilities)
         limit = LARGEST_REPLY + request.n * request.max_tokens * BYTES_PER_TOKEN
 
-        async def receive(response: ClientResponse) -> Completion:
+        async def receive(response: Response) -> Completion:
             if response.content_type == "text/event-stream":
                 return await self._follow(response, Stream(request, progress, first), limit)
             reply = self._transport.json(await self._transport.read(response, limit))
@@ -185,13 +183,13 @@ class OpenAI:
         except WrongShape as error:
             raise BrokenReply(f"{self._transport.place} gave a reply of the wrong shape: {error}") from None
 
-    async def _follow(self, response: ClientResponse, stream: Stream, limit: int) -> Completion:
+    async def _follow(self, response: Response, stream: Stream, limit: int) -> Completion:
         """Read a stream to its end mark."""
         events = Events()
         async for piece in self._transport.pieces(response, limit):
             for payload in events.feed(piece):
                 if payload == DONE:
-                    await drain(response)
+                    await response.drain()
                     return stream.finish()
                 chunk = self._transport.json(payload)
                 self._raise_if_error(chunk)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from ponder.backends.http1.connection import Response
+from ponder.backends.http1.failures import Broken, CallFailed, Insecure, Silent, Unconnected
 from ponder.core.errors import BackendError, BrokenReply, CallTimeout, RateLimited, Rejected, Unreachable
 
-__all__ = ["Place", "from_event", "from_exception", "from_status", "message_of", "retry_after"]
+__all__ = ["Place", "from_event", "from_failure", "from_response", "message_of"]
 
 LONGEST_MESSAGE = 200
 
@@ -51,22 +52,28 @@ class Place:
         return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "..."
 
 
-def from_status(
-    place: Place, status: int, headers: Mapping[str, str], text: str, known: Sequence[str] = ()
+def from_response(place: Place, response: Response, text: str, known: Sequence[str] = ()) -> BackendError:
+    """The error for a response with a status other than 200 and a body `text`; `known` are the server's models."""
+    return _from_status(
+        place, response.status, text, response.header(b"location"), response.header(b"retry-after"), known
+    )
+
+
+def _from_status(
+    place: Place, status: int, text: str, location: str = "", wait: str = "", known: Sequence[str] = ()
 ) -> BackendError:
-    """The error for an answer with a status other than 200; `known` are the server's models, if it says."""
     said = place.clean(message_of(text))
     detail = f": {said}" if said else ""
     if status in (401, 403):
         return Rejected(f"{place} answered {status}; {place.unauthorized}{detail}", status)
     if status == 429 and "insufficient_quota" not in text:
-        return RateLimited(f"{place} answered 429, too many calls{detail}", retry_after(headers))
+        return RateLimited(f"{place} answered 429, too many calls{detail}", _seconds(wait))
     if status == 408:
         return CallTimeout(f"{place} answered 408, time is up{detail}")
     if status >= 500:
         return Unreachable(f"{place} answered {status}{detail}")
     if 300 <= status < 400:
-        target = place.clean(headers.get("Location", "elsewhere"))
+        target = place.clean(location or "elsewhere")
         return Rejected(f"{place} answered {status} and points to {target}; give that address as the base URL", status)
     if status == 404 and known and place.model not in known:
         return Rejected(f"{place.url} has no model {place.model!r}; it has {', '.join(known[:MODELS_SHOWN])}", status)
@@ -80,33 +87,25 @@ def from_event(place: Place, error: object) -> BackendError:
     code = error.get("code", error.get("status_code")) if isinstance(error, dict) else None
     text = json.dumps({"error": error})
     if isinstance(code, int) and 400 <= code < 500:
-        return from_status(place, code, {}, text)
+        return _from_status(place, code, text)
     return BrokenReply(f"{place} broke off with an error: {place.clean(message_of(text))}")
 
 
-def from_exception(place: Place, error: BaseException, seconds: float) -> BackendError:
-    """The error for what the HTTP client raised; `seconds` is the time limit that applied."""
-    import aiohttp
-
-    reason = place.clean(str(error))
-    if isinstance(error, TimeoutError):
-        return CallTimeout(f"{place} gave no sign of life for {seconds:g} seconds")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return Rejected(f"no secure connection to {place}: {reason}")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Unreachable(f"cannot reach {place}: {place.clean(_reason(error.os_error))}; is the server running?")
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return BrokenReply(f"{place} closed the connection without an answer")
-    if isinstance(error, aiohttp.ClientOSError):
-        return Unreachable(f"the connection to {place} broke: {reason}")
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return BrokenReply(f"{place} closed the connection in the middle of its reply")
-    return BrokenReply(f"{place} gave a reply that is no HTTP: {type(error).__name__}")
-
-
-def _reason(error: OSError) -> str:
-    """The system's words; asyncio puts its own in their place, and name look-ups have negative numbers."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+def from_failure(place: Place, failure: CallFailed) -> BackendError:
+    """The error for a call that got no whole response."""
+    reason = place.clean(str(failure))
+    match failure:
+        case Silent():
+            return CallTimeout(f"{place} gave no sign of life for {failure.seconds:g} seconds")
+        case Insecure():
+            return Rejected(f"no secure connection to {place}: {reason}")
+        case Unconnected():
+            return Unreachable(f"cannot reach {place}: {reason}; is the server running?")
+        case Broken(begun=False):
+            return BrokenReply(f"{place} closed the connection without an answer")
+        case Broken():
+            return BrokenReply(f"{place} closed the connection in the middle of its reply")
+    return BrokenReply(f"{place} gave a reply that is no HTTP: {reason}")
 
 
 def message_of(text: str) -> str:
@@ -121,9 +120,8 @@ def message_of(text: str) -> str:
     return fields if isinstance(fields, str) else json.dumps(fields)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def _seconds(value: str) -> float | None:
     """Seconds to wait from ``Retry-After`` (RFC 9110, section 10.2.3): a number, or a date; None if it is neither."""
-    value = headers.get("Retry-After", "").strip()
     try:
         seconds = float(value)
     except ValueError:

@@ -1,51 +1,44 @@
-"""Bytes over HTTP: one session for all calls, bounded replies, every failure as a `BackendError`."""
+"""Bytes over HTTP: one pool of connections for all calls, bounded replies, every failure as a `BackendError`."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from ponder.backends.http1.connection import Headers, Response
+from ponder.backends.http1.failures import CallFailed
+from ponder.backends.http1.pool import Call, Pool
 from ponder.backends.openai.address import Address
 from ponder.backends.openai.detect import model_names
-from ponder.backends.openai.failures import Place, from_exception, from_status
+from ponder.backends.openai.failures import Place, from_failure, from_response
 from ponder.core.errors import BackendError, BrokenReply, InvalidOption
 
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession, TCPConnector
-
-__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "connector", "drain", "extra_headers", "proxy_for"]
+__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "extra_headers", "proxy_for"]
 
 T = TypeVar("T")
 
 CONNECT_SECONDS = 10.0
 """A server that does not accept a connection in this time counts as hanging."""
 
-REST_SECONDS = 4.0
-"""A connection that was idle for so long is not used again. Uvicorn (under vLLM and SGLang), llama.cpp's server and
-Node close theirs after five seconds, and a request that meets the close is lost."""
-
 LARGEST_REPLY = 32 * 2**20
 """Bytes of a reply beyond which it is taken for broken, on top of what the asked-for tokens may need."""
 
 LARGEST_ERROR = 64 * 2**10
-
-DRAIN_SECONDS = 1.0
 
 extra_headers: ContextVar[Mapping[str, str] | None] = ContextVar("extra_headers", default=None)
 """What the calls of this task carry besides: the trace that they belong to."""
 
 
 class Transport:
-    """Calls to one base URL. Keys are read from the environment when the session opens, and not kept here.
+    """Calls to one base URL. Keys are read from the environment when the connections open.
 
-    `keep_alive` says whether connections may be used again; it counts from the next session on.
+    `keep_alive` says whether connections may be used again; it counts from the next connections on.
     """
 
     def __init__(self, address: Address, model: str, key_name: str, concurrency: int, seconds: float) -> None:
@@ -55,7 +48,8 @@ class Transport:
         self._concurrency = concurrency
         self._seconds = seconds
         self.keep_alive = True
-        self._session: ClientSession | None = None
+        self._path = urlsplit(address.url).path
+        self._pool: Pool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -70,49 +64,39 @@ class Transport:
         needed = f"set {self._key_name}" if self._key_name else "it asks for a key, and none is configured"
         return Place(self._address.url, self._model, needed, [])
 
-    async def post(self, path: str, body: bytes, read: Callable[[ClientResponse], Awaitable[T]]) -> T:
+    async def post(self, path: str, body: bytes, read: Callable[[Response], Awaitable[T]]) -> T:
         """POST, and give what `read` makes of the answer, whose status is 200.
 
         Raises:
-            BackendError: as `failures` has it, also for what the client raises inside `read`.
+            BackendError: as `failures` has it, also for what the connection raises inside `read`.
         """
-        import aiohttp
-
         try:
-            async with self._ready().post(
-                self._address.url + path, data=body, headers=extra_headers.get(), allow_redirects=False
-            ) as response:
+            async with self._call("POST", self._path + path, body) as response:
                 if response.status == 200:
                     self._refuse_packed(response)
                     return await read(response)
                 text = await _error_text(response)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise self._translated(error) from None
+        except CallFailed as failure:
+            raise from_failure(self.place, failure) from None
         # Only now: while the failed call holds its connection, another may not get one.
         known = await self._known_models() if response.status == 404 else []
-        raise from_status(self.place, response.status, response.headers, text, known)
+        raise from_response(self.place, response, text, known)
 
-    async def get(self, url: str) -> object:
-        """The JSON at `url`, or None if the server has nothing there.
-
-        Raises:
-            BackendError: as `failures` has it.
-        """
-        import aiohttp
-
+    async def _get(self, path: str) -> object:
+        """The JSON at `path` on the server, or None if it has nothing there."""
         try:
-            async with self._ready().get(url, allow_redirects=False) as response:
+            async with self._call("GET", path) as response:
                 if response.status in (404, 405):
                     return None
                 if response.status == 200:
                     self._refuse_packed(response)
                     return self.json(await self.read(response, LARGEST_REPLY))
-                raise from_status(self.place, response.status, response.headers, await _error_text(response))
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise self._translated(error) from None
+                raise from_response(self.place, response, await _error_text(response))
+        except CallFailed as failure:
+            raise from_failure(self.place, failure) from None
 
-    def _refuse_packed(self, response: ClientResponse) -> None:
-        if response.headers.get("Content-Encoding", "identity") != "identity":
+    def _refuse_packed(self, response: Response) -> None:
+        if response.packed:
             raise BrokenReply(f"{self.place} sent a packed reply, which nobody has asked for")
 
     async def _known_models(self) -> list[str]:
@@ -124,28 +108,26 @@ class Transport:
     async def look(self, path: str) -> object:
         """The JSON at `path` below the server's root, or None if there is none."""
         try:
-            return await self.get(self._address.root + path)
+            return await self._get(path)
         except BackendError:
             return None
 
     async def models(self) -> object:
         """The server's list of models."""
-        return await self.get(self._address.url + "/models")
+        return await self._get(self._path + "/models")
 
-    async def read(self, response: ClientResponse, limit: int) -> bytes:
+    async def read(self, response: Response, limit: int) -> bytes:
         """The body, if it has at most `limit` bytes."""
-        if (response.content_length or limit) < limit:
-            return await response.read()
         return b"".join([piece async for piece in self.pieces(response, limit)])
 
-    async def pieces(self, response: ClientResponse, limit: int) -> AsyncIterator[bytes]:
+    async def pieces(self, response: Response, limit: int) -> AsyncIterator[bytes]:
         """The body as it comes, up to `limit` bytes.
 
         Raises:
             BrokenReply: it is longer.
         """
         seen = 0
-        async for piece in response.content.iter_any():
+        async for piece in response.pieces():
             seen += len(piece)
             if seen > limit:
                 raise BrokenReply(f"{self.place} sent more than {limit // 2**20} MB; the reply is dropped")
@@ -168,71 +150,48 @@ class Transport:
 
     async def close(self) -> None:
         """Close the connections; the next call opens new ones."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
 
-    def _translated(self, error: Exception) -> BackendError:
-        import aiohttp
+    def _call(self, method: str, path: str, body: bytes | None = None) -> Call:
+        headers = [(name.encode(), value.encode()) for name, value in (extra_headers.get() or {}).items()]
+        return self._ready().call(method, path, headers, body, self._seconds)
 
-        connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
-        return from_exception(self.place, error, min(CONNECT_SECONDS, self._seconds) if connecting else self._seconds)
-
-    def _ready(self) -> ClientSession:
-        """The session; a new one if there is none yet, or if the last one belonged to another event loop."""
+    def _ready(self) -> Pool:
+        """The connections; new ones if there are none yet, or if the last ones belonged to another event loop."""
         loop = asyncio.get_running_loop()
-        if self._session is None or self._loop is not loop:
-            self._session, self._loop = self._open(), loop
-        return self._session
+        if self._pool is None or self._loop is not loop:
+            self._pool, self._loop = self._open(), loop
+        return self._pool
 
-    def _open(self) -> ClientSession:
-        import aiohttp
+    def _open(self) -> Pool:
+        return Pool(
+            self._address.root, headers=self._headers(), proxy=proxy_for(self._address.root), limit=self._concurrency,
+            connect_seconds=min(CONNECT_SECONDS, self._seconds), keep_alive=self.keep_alive,
+        )  # fmt: skip
 
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=min(CONNECT_SECONDS, self._seconds), sock_read=self._seconds
-        )
-        return aiohttp.ClientSession(
-            connector=connector(self._concurrency, keep_alive=self.keep_alive),
-            timeout=timeout,
-            headers=self._headers(),
-            proxy=proxy_for(self._address.root),
-        )
-
-    def _headers(self) -> dict[str, str]:
+    def _headers(self) -> Headers:
         # Unpacked replies could be any size, and unpacking costs more than the bytes save on a local line.
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"accept-encoding", b"identity"),
+            (b"user-agent", b"ponder"),
+        ]
         key = os.environ.get(self._key_name, "").strip()
         if not (key.isascii() and key.isprintable()):
             raise InvalidOption(f"{self._key_name} holds characters that no key has; set it again")
         if self._address.authorization:
-            headers["Authorization"] = self._address.authorization
+            headers.append((b"authorization", self._address.authorization.encode()))
         elif key:
-            headers["Authorization"] = f"Bearer {key}"
+            headers.append((b"authorization", b"Bearer " + key.encode()))
         return headers
 
 
-def connector(limit: int, *, keep_alive: bool = True) -> TCPConnector:
-    """At most `limit` connections at a time, 0 for any number."""
-    import aiohttp
-
-    if not keep_alive:
-        return aiohttp.TCPConnector(limit=limit, force_close=True)
-    return aiohttp.TCPConnector(limit=limit, keepalive_timeout=REST_SECONDS)
-
-
-async def drain(response: ClientResponse) -> None:
-    """Wait a moment for the end of the body, because only a connection that is read to its end is used again."""
-    import aiohttp
-
-    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            await response.content.readany()
-
-
-async def _error_text(response: ClientResponse) -> str:
+async def _error_text(response: Response) -> str:
     """As much of the body as an error message may need."""
     data = bytearray()
-    async for piece in response.content.iter_any():
+    async for piece in response.pieces():
         data += piece
         if len(data) > LARGEST_ERROR:
             break
