@@ -90,6 +90,8 @@ class JsonLines(logging.Formatter):
 
 def set_up(config: Config, stream: TextIO | None = None) -> None:
     """Send what Ponder and its server log to `stream`, standard error unless given."""
+    # They would be found out for each line, and are in none.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     secrets = [os.environ.get(upstream.key_env or "", "").strip() for upstream in config.upstreams.values()]
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines(secrets))

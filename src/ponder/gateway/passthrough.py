@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -95,7 +96,7 @@ class Passthrough:
     async def _in_time(self, line: _Line, request: Passing, seconds: float, headers: Headers, answer: Relay) -> None:
         try:
             # Outside of the breaker: the client's impatience, or its slow reading, is no fault of the upstream.
-            async with asyncio.timeout_at(request.deadline):
+            async with nullcontext() if request.deadline is None else asyncio.timeout_at(request.deadline):
                 with request.breaker.call():
                     await self._exchange(line, request, seconds, headers, answer)
         except TimeoutError:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ponder.gateway.packets import WholeHeads
 
 __all__ = ["LARGEST_HEAD", "Bounded"]
 
@@ -35,7 +37,7 @@ class Bounded(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there, and has to say what it wants."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, WholeHeads(transport, self.loop)))
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -84,11 +84,12 @@ class FairQueue:
         line = self._lines.setdefault(key, _Line())
         if not line.waiting:
             line.start = max(line.start, self._now)
+        if weight <= self.free and not self.waiting:
+            self._admit(line, weight, 0.0)
+            self._forget()
+            return
         waiter = _Waiter(weight, asyncio.get_running_loop().create_future(), time.monotonic())
         line.waiting.append(waiter)
-        self._let_in()
-        if waiter.turn.done():
-            return
         if self.waiting > self._longest:
             fullest = max(self._lines.values(), key=lambda one: len(one.waiting))
             # Where lines are equally long, whoever comes now has to go.
@@ -123,12 +124,15 @@ class FairQueue:
             if first.weight > self.free:
                 return
             line.waiting.popleft()
-            self.free -= first.weight
-            self._now = line.start
-            line.start += first.weight
-            self._latest_wait = time.monotonic() - first.since
+            self._admit(line, first.weight, time.monotonic() - first.since)
             first.turn.set_result(None)
         self._forget()
+
+    def _admit(self, line: _Line, weight: int, waited: float) -> None:
+        self.free -= weight
+        self._now = line.start
+        line.start += weight
+        self._latest_wait = waited
 
     def _forget(self) -> None:
         """Keys without requests that have had no more than their share begin anew when they come again."""

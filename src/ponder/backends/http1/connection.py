@@ -31,10 +31,11 @@ class Response:
     Its parts fail with `CallFailed` when no more can come, after all that has come was taken.
     """
 
-    def __init__(self, connection: Connection, seconds: float) -> None:
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self._connection = connection
+        self._loop = loop
         self._seconds = seconds
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._in_head = True
@@ -100,9 +101,8 @@ class Response:
         """Wait until something has come."""
         if self._failure is not None:
             raise self._failure
-        loop = asyncio.get_running_loop()
-        self._wake = loop.create_future()
-        patience = loop.call_later(self._seconds, self._give_up)
+        self._wake = self._loop.create_future()
+        patience = self._loop.call_later(self._seconds, self._give_up)
         try:
             await self._wake
         finally:
@@ -195,7 +195,8 @@ class Response:
 class Connection(asyncio.Protocol):
     """Carries one request after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._response: Response | None = None
         self._open = False
@@ -213,7 +214,7 @@ class Connection(asyncio.Protocol):
             CallFailed: there is none.
         """
         assert self._transport is not None, "it was opened by an event loop"
-        self._response = response = Response(self, seconds)
+        self._response = response = Response(self, self._loop, seconds)
         if not self._open:
             raise Broken(begun=False)
         self.resume()
@@ -225,8 +226,7 @@ class Connection(asyncio.Protocol):
         """Go on in TLS."""
         assert self._transport is not None, "it was opened by an event loop"
         self._response = None
-        loop = asyncio.get_running_loop()
-        self._transport = await loop.start_tls(self._transport, self, context, server_hostname=host)
+        self._transport = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
 
     def abort(self) -> None:
         """Close it at once."""

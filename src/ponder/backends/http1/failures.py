@@ -29,6 +29,8 @@ class Unconnected(CallFailed):
             return Insecure(f"its certificate is not valid: {error.verify_message}")
         if isinstance(error, ssl.SSLError):
             return Insecure(error.reason or str(error))
+        if isinstance(error, UnicodeError):
+            return cls("that is no valid host name")
         # asyncio puts words of its own in the system's place, and name look-ups have negative numbers.
         number = getattr(error, "errno", None)
         return cls(os.strerror(number) if number and number > 0 else getattr(error, "strerror", None) or str(error))

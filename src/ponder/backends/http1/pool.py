@@ -55,6 +55,7 @@ class Pool:
             self._lines += self._proxy_lines
         self._connect_seconds = connect_seconds
         self._keep_alive = keep_alive
+        self._loop = asyncio.get_running_loop()
         self._slots = asyncio.Semaphore(limit) if limit else None
         self._resting: list[tuple[Connection, float]] = []
         self._sweep: asyncio.TimerHandle | None = None
@@ -67,7 +68,7 @@ class Pool:
         """
         begin = _begin(method, self._target, path, self._host)
         size = b"" if body is None else b"content-length: %d\r\n" % len(body)
-        request = b"".join((begin, self._lines, _lines(headers), size, b"\r\n", body or b""))
+        request = b"".join((begin, size, self._lines, _lines(headers), b"\r\n", body or b""))
         return Call(self, request, seconds)
 
     async def take(self) -> Connection:
@@ -80,7 +81,7 @@ class Pool:
             await self._slots.acquire()
         while self._resting:
             connection, since = self._resting.pop()
-            if connection.is_free and asyncio.get_running_loop().time() - since < REST_SECONDS:
+            if connection.is_free and self._loop.time() - since < REST_SECONDS:
                 return connection
             connection.abort()
         try:
@@ -95,10 +96,9 @@ class Pool:
         if not (connection.is_free and self._keep_alive):
             connection.abort()
             return
-        loop = asyncio.get_running_loop()
-        self._resting.append((connection, loop.time()))
+        self._resting.append((connection, self._loop.time()))
         if self._sweep is None:
-            self._sweep = loop.call_later(REST_SECONDS, self._close_rested)
+            self._sweep = self._loop.call_later(REST_SECONDS, self._close_rested)
 
     def close(self) -> None:
         """Close those that rest; those in use are closed when they are given back."""
@@ -115,13 +115,12 @@ class Pool:
 
     def _close_rested(self) -> None:
         """Close those that have rested for too long; the others are looked at again."""
-        loop = asyncio.get_running_loop()
-        old = loop.time() - REST_SECONDS
+        old = self._loop.time() - REST_SECONDS
         for connection, since in self._resting:
             if since <= old:
                 connection.abort()
         self._resting = [(connection, since) for connection, since in self._resting if since > old]
-        self._sweep = loop.call_later(REST_SECONDS, self._close_rested) if self._resting else None
+        self._sweep = self._loop.call_later(REST_SECONDS, self._close_rested) if self._resting else None
 
     async def _connect(self) -> Connection:
         try:
@@ -133,13 +132,12 @@ class Pool:
             raise Unconnected.by(error) from error
 
     async def _open(self) -> Connection:
-        loop = asyncio.get_running_loop()
         host, port = _address(self._proxy) if self._proxy else self._to
-        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         opened = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=EYEBALLS_SECONDS)
         tls = None if self._proxy else self._tls
-        _, connection = await loop.create_connection(
-            Connection, sock=opened, ssl=tls, server_hostname=host if tls else None
+        _, connection = await self._loop.create_connection(
+            lambda: Connection(self._loop), sock=opened, ssl=tls, server_hostname=host if tls else None
         )
         if self._proxy and self._tls:
             await self._tunnel(connection, self._tls)
