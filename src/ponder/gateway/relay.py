@@ -105,7 +105,7 @@ class Relay:
         """All of an answer, before any is sent: what turns out to be broken becomes an error."""
         pieces: list[bytes] = []
         size = 0
-        async for piece in response.pieces():
+        async for piece in response:
             pieces.append(piece)
             size += len(piece)
             if size > LARGEST_REPLY:
@@ -138,7 +138,7 @@ class Relay:
     async def _stream(self, response: Response) -> None:
         """A stream, event by event: half of one is nothing that a client can read, should the rest not come."""
         events, rest = Events(), b""
-        async for piece in response.pieces():
+        async for piece in response:
             data = rest + piece
             end = max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _ENDS_OF_EVENT)
             rest = data[end:]

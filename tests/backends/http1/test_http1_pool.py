@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 async def ask(pool: Pool, path: str = "/v1/x", *, seconds: float = 10.0) -> bytes:
     """One request, and the body of its response."""
     async with pool.call("POST", path, [(b"x-test", b"1")], b"{}", seconds) as response:
-        return b"".join([piece async for piece in response.pieces()])
+        return b"".join([piece async for piece in response])
 
 
 async def until(condition: object) -> None:
@@ -139,7 +139,7 @@ async def test_a_server_is_not_read_from_further_than_somebody_takes() -> None:
                 before = sent
                 await asyncio.sleep(0.2)
             assert READ_AHEAD < sent < 128 * 2**18
-            assert sum([len(piece) async for piece in response.pieces()]) == 256 * 2**18
+            assert sum([len(piece) async for piece in response]) == 256 * 2**18
         assert await ask(pool)
         assert talk.opened == 1
         pool.close()

@@ -34,7 +34,7 @@ async def received(*pieces: bytes, error: Exception | None = None) -> tuple[Resp
         response.feed(piece)
     response.end(error)
     await response.head()
-    return response, b"".join([piece async for piece in response.pieces()])
+    return response, b"".join([piece async for piece in response])
 
 
 @given(st.binary(max_size=60), st.sampled_from(["length", "chunks", "end"]), st.booleans(), st.data())

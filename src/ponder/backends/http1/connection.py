@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -28,7 +28,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Response:
     """What a server answers. `status` and `headers`, whose names are in lower case, are there after `Connection.ask`.
 
-    Its parts fail with `CallFailed` when no more can come, after all that has come was taken.
+    To iterate over it gives the body as it comes. When no more can come, after all that has come was taken, it fails
+    with `CallFailed`.
     """
 
     def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
@@ -83,10 +84,13 @@ class Response:
         self._connection.resume()
         return data
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it comes."""
-        while data := await self.piece():
-            yield data
+    def __aiter__(self) -> Response:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if data := await self.piece():
+            return data
+        raise StopAsyncIteration
 
     async def drain(self) -> None:
         """Wait a moment for the end of the body, because only a connection that is read to its end is used again."""
@@ -145,7 +149,8 @@ class Response:
             self._wake.set_exception(self._failure)
 
     def _give_up(self) -> None:
-        self.fail(Silent(self._seconds))
+        if self._wake is not None and not self._wake.done():
+            self.fail(Silent(self._seconds))
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():

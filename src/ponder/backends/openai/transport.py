@@ -127,7 +127,7 @@ class Transport:
             BrokenReply: it is longer.
         """
         seen = 0
-        async for piece in response.pieces():
+        async for piece in response:
             seen += len(piece)
             if seen > limit:
                 raise BrokenReply(f"{self.place} sent more than {limit // 2**20} MB; the reply is dropped")
@@ -191,7 +191,7 @@ class Transport:
 async def _error_text(response: Response) -> str:
     """As much of the body as an error message may need."""
     data = bytearray()
-    async for piece in response.pieces():
+    async for piece in response:
         data += piece
         if len(data) > LARGEST_ERROR:
             break
