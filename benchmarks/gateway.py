@@ -17,8 +17,8 @@ On a machine that is busy with something else, times say nothing; how busy it is
 
 What could not be made equal:
 
-* uvicorn+aiohttp is a proxy of nothing but these two libraries, which stand under Ponder's gateway, too. It checks,
-  counts, limits, logs and books nothing, and so shows how much of the time is theirs.
+* uvicorn+aiohttp is a proxy of nothing but these two libraries. It checks, counts, limits, logs and books nothing, and
+  so shows what the usual way to pass a request on costs by itself.
 * Replies come in one piece, but for the second kind of requests. Ponder asks for its samples as streams.
 * LiteLLM has no self-consistency.
 * optillm takes its 8 samples one after the other, so its requests take eight times the upstream's time. Its server has

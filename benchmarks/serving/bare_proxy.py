@@ -1,4 +1,4 @@
-"""A proxy of nothing but uvicorn and aiohttp: what the two libraries under Ponder's gateway cost by themselves.
+"""A proxy of nothing but uvicorn and aiohttp: what the usual way to pass a request on costs by itself.
 
 python serving/bare_proxy.py UPSTREAM PORT
 """

@@ -12,7 +12,7 @@ from ponder.backends.openai.events import DONE, Events
 from ponder.backends.openai.failures import Place, from_event, from_response
 from ponder.backends.openai.transport import LARGEST_REPLY
 from ponder.core.backend import Price
-from ponder.core.errors import BrokenReply, Unreachable
+from ponder.core.errors import BackendError, BrokenReply, RateLimited, Unreachable
 from ponder.gateway.booking import Books
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.http import Send
@@ -35,8 +35,8 @@ _EVENT = re.compile(rb".*?(?:\n\n|\r\n\r\n|\r\r|\Z)", re.DOTALL)
 LARGEST_EVENT = 2**22
 
 
-class Relayed(Unreachable):
-    """The upstream says that it has failed, in its own words, which go to the client if nothing takes its place."""
+class Relayed(BackendError):
+    """The upstream says that it cannot, in its own words, which go to the client if nothing takes its place."""
 
     def __init__(self, message: str, head: dict[str, Any], data: bytes) -> None:
         super().__init__(message)
@@ -47,6 +47,14 @@ class Relayed(Unreachable):
         """Pass them on."""
         await send(self._head)
         await send({"type": "http.response.body", "body": self._data})
+
+
+class RelayedFailure(Relayed, Unreachable):
+    """It has failed."""
+
+
+class RelayedLimit(Relayed, RateLimited):
+    """It has too much to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +126,9 @@ class Relay:
         if not is_refusal(data):
             raise from_response(self.place, response, data.decode("utf-8", "replace"))
         head = self._head(response, len(data))
-        if response.status >= 500:
-            raise Relayed(f"{self.place} answered {response.status}", head, data)
+        if response.status == 429 or response.status >= 500:
+            kind = RelayedLimit if response.status == 429 else RelayedFailure
+            raise kind(f"{self.place} answered {response.status}", head, data)
         await self._send(head)
         await self._send({"type": "http.response.body", "body": data})
 

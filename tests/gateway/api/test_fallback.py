@@ -56,6 +56,19 @@ def test_another_upstream_takes_over(guarded: Gateway, server: ChatServer, spare
     assert {body["model"] for body in spare.bodies} == {"spare-model"}
 
 
+def test_another_upstream_takes_over_from_one_that_has_too_much_to_do(
+    guarded: Gateway, server: ChatServer, spare: ChatServer
+) -> None:
+    server.faults.extend([NAMED["429"]] * 8)
+    with guarded.client as client:
+        for _ in range(7):  # more often than a failing upstream is asked: this one is alive
+            assert client.chat.completions.create(model="test-model", messages=ASK).choices
+        assert (len(spare.bodies), len(server.faults)) == (7, 1)
+        server.faults.clear()
+        assert client.chat.completions.create(model="test-model", messages=ASK).choices
+    assert len(spare.bodies) == 7
+
+
 def test_the_deadline_is_not_given_twice(guarded: Gateway, server: ChatServer, spare: ChatServer) -> None:
     server.latency = 30
     with guarded.client as client, pytest.raises(openai.InternalServerError, match="by the deadline") as caught:
