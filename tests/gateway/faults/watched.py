@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,12 @@ async def look() -> dict[str, Any]:
     """What there is in the process now."""
     gateway = Watched.latest
     gc.collect()
-    session = gateway.passthrough._session
-    assert session is not None
-    connector: Any = session.connector
+    pools = [line.pool for line in gateway.passthrough._lines.values()]
     return {
         "rss": resident(),
         "tasks": sorted(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks()),
         "files": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - a Path for each of them is none of its business
-        "used connections": len(connector._acquired),
-        "kept connections": sum(map(len, connector._conns.values())),
+        "used connections": sum(pool.in_use for pool in pools),
         "slots": gateway.admission.queue.capacity - gateway.admission.queue.free,
         "waiting": gateway.admission.queue.waiting,
         "breakers": {name: breaker.state for name, breaker in gateway.routes.breakers.items()},
@@ -60,10 +58,14 @@ def resident() -> int:
 
 
 def answer() -> None:
-    for _ in sys.stdin:
-        seen = asyncio.run_coroutine_threadsafe(look(), Watched.loop).result()
-        sys.stdout.write(json.dumps(seen) + "\n")
-        sys.stdout.flush()
+    try:
+        for _ in sys.stdin:
+            seen = asyncio.run_coroutine_threadsafe(look(), Watched.loop).result()
+            sys.stdout.write(json.dumps(seen) + "\n")
+            sys.stdout.flush()
+    except Exception:  # noqa: BLE001 - whatever it is, nobody would learn of it
+        traceback.print_exc()
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -145,8 +145,7 @@ class Response:
         self._failure = self._failure or failure
         self._parser = None
         self._connection.abort()
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_exception(self._failure)
+        self._notify()
 
     def _give_up(self) -> None:
         if self._wake is not None and not self._wake.done():

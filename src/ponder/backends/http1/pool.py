@@ -33,7 +33,8 @@ class Pool:
     """Connections to the server at `root`, a URL of scheme, host and port, through `proxy` if one is named.
 
     It belongs to the running event loop. Every request carries `headers`. At most `limit` connections are in use at a
-    time, None for any number. Opening one may take `connect_seconds`; with `keep_alive` false none is used twice.
+    time, None for any number; `in_use` says how many are. Opening one may take `connect_seconds`; with `keep_alive`
+    false none is used twice.
 
     Raises:
         InvalidOption: the proxy is none that can be spoken to.
@@ -57,6 +58,7 @@ class Pool:
         self._keep_alive = keep_alive
         self._loop = asyncio.get_running_loop()
         self._slots = asyncio.Semaphore(limit) if limit else None
+        self.in_use = 0
         self._resting: list[tuple[Connection, float]] = []
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -79,6 +81,7 @@ class Pool:
         """
         if self._slots is not None:
             await self._slots.acquire()
+        self.in_use += 1
         while self._resting:
             connection, since = self._resting.pop()
             if connection.is_free and self._loop.time() - since < REST_SECONDS:
@@ -110,6 +113,7 @@ class Pool:
         self._resting.clear()
 
     def _release(self) -> None:
+        self.in_use -= 1
         if self._slots is not None:
             self._slots.release()
 
