@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from ponder.backends.http1.connection import Headers
 from ponder.backends.openai.transport import extra_headers
 from ponder.core.backend import Backend, Completion, Progress, Request
 from ponder.core.errors import BackendError
@@ -44,7 +45,7 @@ def passing(model: str, upstream: str, bill: Callable[[], Bill]) -> AbstractCont
     return _NOTHING if made is None else _passing(made, model, upstream, bill)
 
 
-def relabelled(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def relabelled(headers: Headers) -> Headers:
     """A client's headers, with the span under way in the place of the client's own."""
     ours = extra_headers.get()
     if ours is None:
@@ -100,7 +101,7 @@ def _span(tracer: Tracer, model: str, upstream: str, *, inside: bool) -> Iterato
         try:
             yield span
         except BackendError as error:
-            fail(span, type(error).__name__)
+            fail(span, str(getattr(error, "status", None) or type(error).__name__))
             raise
         except asyncio.CancelledError:
             span.set_attribute("ponder.cancelled", True)

@@ -104,7 +104,8 @@ class Passthrough:
 
     async def _exchange(self, line: _Line, request: Passing, seconds: float, headers: Headers, answer: Relay) -> None:
         try:
-            async with line.pool.call("POST", line.path + request.path, headers, request.body, seconds) as response:
+            path, traced = line.path + request.path, relabelled(headers)
+            async with line.pool.call("POST", path, traced, request.body, seconds) as response:
                 await answer.relay(response)
         except CallFailed as failure:
             raise from_failure(answer.place, failure) from None
@@ -119,4 +120,4 @@ def _headers(scope: Scope, authorization: str | None) -> Headers:
         headers = [header for header in headers if header[0] not in hop]
     if authorization:
         headers.append((b"authorization", authorization.encode()))
-    return relabelled(headers)
+    return headers

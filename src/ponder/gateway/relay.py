@@ -40,6 +40,7 @@ class Relayed(BackendError):
 
     def __init__(self, message: str, head: dict[str, Any], data: bytes) -> None:
         super().__init__(message)
+        self.status: int = head["status"]
         self._head = head
         self._data = data
 
@@ -49,11 +50,11 @@ class Relayed(BackendError):
         await send({"type": "http.response.body", "body": self._data})
 
 
-class RelayedFailure(Relayed, Unreachable):
+class _Failure(Relayed, Unreachable):
     """It has failed."""
 
 
-class RelayedLimit(Relayed, RateLimited):
+class _Limit(Relayed, RateLimited):
     """It has too much to do."""
 
 
@@ -127,7 +128,7 @@ class Relay:
             raise from_response(self.place, response, data.decode("utf-8", "replace"))
         head = self._head(response, len(data))
         if response.status == 429 or response.status >= 500:
-            kind = RelayedLimit if response.status == 429 else RelayedFailure
+            kind = _Limit if response.status == 429 else _Failure
             raise kind(f"{self.place} answered {response.status}", head, data)
         await self._send(head)
         await self._send({"type": "http.response.body", "body": data})

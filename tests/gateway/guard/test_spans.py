@@ -166,7 +166,7 @@ def test_what_fails_is_an_error(client: OpenAI, server: ChatServer, collector: C
     assert failed.attributes["http.response.status_code"] == error.value.status_code
     assert failed.attributes["error.type"] == error.value.code
     [call] = collector.below(failed)
-    assert (call.status, call.attributes["error.type"]) == (ERROR, "Rejected")
+    assert (call.status, call.attributes["error.type"]) == (ERROR, "401")
 
 
 def test_what_the_upstream_refuses_itself_is_an_error(client: OpenAI, server: ChatServer, collector: Collector) -> None:
