@@ -1,7 +1,7 @@
 """What a gateway adds to a request, and how many it takes: Ponder, LiteLLM's proxy, optillm and its_hub side by side.
 
     apt-get install wrk
-    python benchmarks/gateway.py             # about ten minutes, once the environments are made
+    python benchmarks/gateway.py             # about half an hour, once the environments are made
     python benchmarks/gateway.py --quick     # two short rounds
     python benchmarks/gateway.py --only ponder aiohttp
 
