@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from ponder.backends import DEFAULT_MODEL
 from ponder.core.backend import Price
 from ponder.core.options import Between
 from ponder.store.postgres_url import PostgresUrl
@@ -100,7 +101,7 @@ class Defaults:
 
 
 def _embedded() -> dict[str, Upstream]:
-    return {"local": Upstream(name="local", url="local/qwen2.5-coder-1.5b")}
+    return {"local": Upstream(name="local", url=DEFAULT_MODEL)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from ponder.backends.weights.cache import cache_dir, cached, verify
 from ponder.backends.weights.fetch import aresolve, resolve
 from ponder.backends.weights.progress import FetchProgress, terminal_progress
-from ponder.backends.weights.registry import DEFAULT_MODEL, HubFile, IndexWheels, ModelCard, card, cards
+from ponder.backends.weights.registry import HubFile, IndexWheels, ModelCard, card, cards
 
 __all__ = [
-    "DEFAULT_MODEL",
     "FetchProgress",
     "HubFile",
     "IndexWheels",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ponder.core.errors import UnknownName
 
-__all__ = ["DEFAULT_MODEL", "HubFile", "IndexWheels", "ModelCard", "WheelPart", "card", "cards"]
+__all__ = ["HubFile", "IndexWheels", "ModelCard", "WheelPart", "card", "cards"]
 
 MIB = 2**20
 
@@ -84,11 +84,9 @@ class ModelCard:
     chat_template: str = "embedded"
 
 
-DEFAULT_MODEL = "local/qwen2.5-coder-1.5b"
-
 _CARDS = (
     ModelCard(
-        name=DEFAULT_MODEL,
+        name="local/qwen2.5-coder-1.5b",
         file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
         sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
         size=1_117_320_768,
