@@ -85,7 +85,7 @@ def _configured(model: str | None, host: str | None, port: int | None, path: Pat
 
 def _upstream(model: str) -> Upstream:
     """The upstream for a model spec."""
-    from ponder.backends.openai.address import parse_spec
+    from ponder.backends.openai.address import key_in, parse_spec
     from ponder.core.errors import InvalidOption
     from ponder.gateway.config import LOCAL, Upstream
 
@@ -96,6 +96,7 @@ def _upstream(model: str) -> Upstream:
             f"model {model!r} is none of local/NAME, local/PATH.gguf, openai/MODEL, MODEL@http://host:port/v1"
         )
     _, url, _ = parse_spec(model)
+    key_in("OPENAI_API_KEY")  # the first request need not find out that it is damaged
     return Upstream(name="upstream", url=url, key_env="OPENAI_API_KEY")
 
 

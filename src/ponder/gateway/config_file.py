@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -126,8 +125,9 @@ def _upstream(name: str, given: Any, faults: Faults) -> Upstream:
     if not all(isinstance(model, str) and model for model in models):
         faults.add((*place, "models"), f"{'.'.join(place)}: models={models!r} is not a list of names")
     upstream = faults.values(Upstream(name=name, url=url or LOCAL), table, place)
-    if upstream.key_env is not None and not os.environ.get(upstream.key_env):
-        faults.add((*place, "key_env"), f"{'.'.join(place)}: the environment variable {upstream.key_env} is not set")
+    if upstream.key_env is not None:
+        variable = upstream.key_env
+        faults.attempt((*place, "key_env"), lambda: _secret(variable))
     return replace(
         upstream,
         models=tuple(map(str, models)),
@@ -140,6 +140,13 @@ def _address(url: str) -> None:
 
     if Address.of(url).authorization is not None:
         raise UsageError("there is a password in the url; put it into a variable, and name that in key_env")
+
+
+def _secret(variable: str) -> None:
+    from ponder.backends.openai.address import key_in
+
+    if not key_in(variable):
+        raise UsageError(f"the environment variable {variable} is not set")
 
 
 def _price(text: str) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from ponder.backends.http1.connection import Headers
 from ponder.backends.http1.failures import CallFailed
 from ponder.backends.http1.pool import Pool
-from ponder.backends.openai.address import Address
+from ponder.backends.openai.address import Address, key_in
 from ponder.backends.openai.failures import Place, from_failure
 from ponder.backends.openai.transport import CONNECT_SECONDS, proxy_for
 from ponder.core.errors import BackendError, CallTimeout
@@ -37,20 +38,27 @@ _DROPPED = HOP_BY_HOP | _OURS
 class _Line:
     """How an upstream is reached: what need not be found out for each request."""
 
-    address: Address
+    url: str
     path: str
+    secrets: Sequence[str]
+    authorization: Headers
     pool: Pool
 
     @classmethod
     def to(cls, upstream: Upstream) -> _Line:
         """That to one upstream."""
         address = Address.of(upstream.url)
+        key = key_in(upstream.key_env or "")
+        authorization = address.authorization or (f"Bearer {key}" if key else None)
         # Unpacked replies could be any size, and their usage has to be read.
         pool = Pool(
             address.root, headers=[(b"accept-encoding", b"identity")], proxy=proxy_for(address.root),
             connect_seconds=min(CONNECT_SECONDS, upstream.timeout),
         )  # fmt: skip
-        return cls(address, urlsplit(address.url).path, pool)
+        return cls(
+            address.url, urlsplit(address.url).path, [key] if key else [],
+            [(b"authorization", authorization.encode())] if authorization else [], pool,
+        )  # fmt: skip
 
 
 class Passthrough:
@@ -74,10 +82,9 @@ class Passthrough:
         """
         books, upstream = Books(request.body), to.upstream
         line = self._lines.get(upstream.name) or self._lines.setdefault(upstream.name, _Line.to(upstream))
-        key = os.environ.get(upstream.key_env or "", "").strip()
-        place = Place(line.address.url, to.model, "it asks for another key", [key] if key else [])
+        place = Place(line.url, to.model, "it asks for another key", line.secrets)
         answer = Relay(send, books, place, request)
-        headers = _headers(scope, line.address.authorization or (f"Bearer {key}" if key else None))
+        headers = [*_headers(scope), *line.authorization]
         try:
             with passing(to.model, upstream.name, lambda: books.bill(request.price)):
                 await self._in_time(line, request, upstream.timeout, headers, answer)
@@ -96,7 +103,8 @@ class Passthrough:
     async def _in_time(self, line: _Line, request: Passing, seconds: float, headers: Headers, answer: Relay) -> None:
         try:
             # Outside of the breaker: the client's impatience, or its slow reading, is no fault of the upstream.
-            async with nullcontext() if request.deadline is None else asyncio.timeout_at(request.deadline):
+            left = None if request.deadline is None else request.deadline - time.monotonic()
+            async with nullcontext() if left is None else asyncio.timeout(left):
                 with request.breaker.call():
                     await self._exchange(line, request, seconds, headers, answer)
         except TimeoutError:
@@ -111,13 +119,11 @@ class Passthrough:
             raise from_failure(answer.place, failure) from None
 
 
-def _headers(scope: Scope, authorization: str | None) -> Headers:
-    """The client's headers without those of its own connection, and the upstream's key in the place of its own."""
+def _headers(scope: Scope) -> Headers:
+    """The client's headers, without its key and those of its own connection."""
     headers = [header for header in scope["headers"] if header[0] not in _DROPPED]
     named = [value for name, value in scope["headers"] if name == b"connection"]
     if named:
         hop = {name.strip().lower() for value in named for name in value.split(b",")}
         headers = [header for header in headers if header[0] not in hop]
-    if authorization:
-        headers.append((b"authorization", authorization.encode()))
     return headers

@@ -16,11 +16,10 @@ from tests.servers.chat import ChatServer
 DEAD = "m@http://127.0.0.1:9/v1"
 
 
-def refusal(*options: str, store: Path) -> str:
+def refusal(*options: str, store: Path, **environment: str) -> str:
     """What it says when it does not serve."""
-    done = subprocess.run(
-        [EXECUTABLE, "serve", *options], capture_output=True, text=True, timeout=60, env={"PONDER_STORE": str(store)}
-    )
+    environment["PONDER_STORE"] = str(store)
+    done = subprocess.run([EXECUTABLE, "serve", *options], capture_output=True, text=True, timeout=60, env=environment)
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     return line
@@ -40,6 +39,11 @@ def refusal(*options: str, store: Path) -> str:
 )
 def test_what_is_wrong_is_one_line(tmp_path: Path, options: list[str], said: str) -> None:
     assert said in refusal(*options, store=tmp_path / "runs.db")
+
+
+def test_a_damaged_key_is_found_before_anything_is_sent(tmp_path: Path) -> None:
+    line = refusal("--model", DEAD, store=tmp_path / "runs.db", OPENAI_API_KEY="one\ntwo")
+    assert line == "ponder: OPENAI_API_KEY holds characters that no key has; set it again"
 
 
 @pytest.mark.parametrize("keyed", [False, True])

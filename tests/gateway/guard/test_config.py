@@ -128,7 +128,7 @@ def test_a_key_has_its_own_values_over_those_of_all_keys(tmp_path: Path, monkeyp
         ),
         (
             '[upstreams.a]\nurl = "http://x:1/v1"\nkey_env = "PONDER_NO_SUCH"\n',
-            "3: upstreams.a: the environment variable PONDER_NO_SUCH is not set",
+            "3: upstreams.a.key_env: the environment variable PONDER_NO_SUCH is not set",
         ),
         (
             '[upstreams.a]\nurl = "http://me:secret@x:1/v1"\n',
@@ -170,6 +170,13 @@ def test_a_key_has_its_own_values_over_those_of_all_keys(tmp_path: Path, monkeyp
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
     assert faults(tmp_path, text) == [expected]
+
+
+def test_a_damaged_key_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PONDER_KEY_A", "one\ntwo")
+    assert faults(tmp_path, '[upstreams.a]\nurl = "http://x:1/v1"\nkey_env = "PONDER_KEY_A"\n') == [
+        "3: upstreams.a.key_env: PONDER_KEY_A holds characters that no key has; set it again"
+    ]
 
 
 def test_all_that_is_wrong_is_named_in_the_order_of_the_file(tmp_path: Path) -> None:

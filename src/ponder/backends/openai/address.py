@@ -1,4 +1,4 @@
-"""Where a model is served, as a user writes it."""
+"""Where a model is served, as a user writes it, and the key that is shown there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from ponder.core.errors import InvalidOption
 
-__all__ = ["VENDOR_URL", "Address", "Wire", "parse_spec"]
+__all__ = ["VENDOR_URL", "Address", "Wire", "key_in", "parse_spec"]
 
 Wire = Literal["chat", "text"]
 """Which of the two: chat completions, or text completions (for models without a chat template)."""
@@ -81,3 +81,15 @@ def parse_spec(spec: str) -> tuple[str, str, Wire]:
     if at and not url.startswith(("http://", "https://")):
         raise InvalidOption(f"after {model + '@'!r} comes a URL that starts with http:// or https://")
     return model, url or os.environ.get("OPENAI_BASE_URL") or VENDOR_URL, wire
+
+
+def key_in(variable: str) -> str:
+    """The API key in an environment variable; "" without one.
+
+    Raises:
+        InvalidOption: what it holds is none.
+    """
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise InvalidOption(f"{variable} holds characters that no key has; set it again")
+    return key

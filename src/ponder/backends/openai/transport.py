@@ -14,10 +14,10 @@ from urllib.request import getproxies, proxy_bypass
 from ponder.backends.http1.connection import Headers, Response
 from ponder.backends.http1.failures import CallFailed
 from ponder.backends.http1.pool import Call, Pool
-from ponder.backends.openai.address import Address
+from ponder.backends.openai.address import Address, key_in
 from ponder.backends.openai.detect import model_names
 from ponder.backends.openai.failures import Place, from_failure, from_response
-from ponder.core.errors import BackendError, BrokenReply, InvalidOption
+from ponder.core.errors import BackendError, BrokenReply
 
 __all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "extra_headers", "proxy_for"]
 
@@ -178,9 +178,7 @@ class Transport:
             (b"accept-encoding", b"identity"),
             (b"user-agent", b"ponder"),
         ]
-        key = os.environ.get(self._key_name, "").strip()
-        if not (key.isascii() and key.isprintable()):
-            raise InvalidOption(f"{self._key_name} holds characters that no key has; set it again")
+        key = key_in(self._key_name)
         if self._address.authorization:
             headers.append((b"authorization", self._address.authorization.encode()))
         elif key:
