@@ -115,7 +115,10 @@ class Accounts(Protocol):
         ...
 
     async def settle(self, ticket: str, tokens: int, usd: float) -> None:
-        """Give a reservation back and book what was really spent. A ticket counts once."""
+        """Give a reservation back and book what was really spent, also if the caller is cancelled meanwhile.
+
+        A ticket counts once.
+        """
         ...
 
     async def held_runs(self) -> list[str]:

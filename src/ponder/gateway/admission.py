@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 
-import anyio
-
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, PonderError, StoreError
 from ponder.core.ledger import Bill
@@ -26,6 +24,8 @@ __all__ = ["TOTAL", "Admission", "Ask", "Permit", "Refused"]
 
 TOTAL = "*"
 """The account of all keys together."""
+
+_UNLIMITED = Limits()
 
 SOON = 2.0
 """Seconds after which a request may fit a budget that others hold a part of."""
@@ -64,7 +64,7 @@ class Admission:
     """
 
     def __init__(self, config: Config, accounts: Accounts | None = None) -> None:
-        if accounts is None and (config.keys or config.limits != Limits() or config.total != Limits()):
+        if accounts is None and (config.keys or config.limits != _UNLIMITED or config.total != _UNLIMITED):
             raise InvalidOption("keys and limits need a store")
         self.queue = FairQueue(config.branches, config.queue, config.queue_seconds)
         self._config = config
@@ -154,9 +154,8 @@ class Admission:
                     if permit.bill is not None:
                         made.book(permit.bill)
                     if grant is not None:
-                        with anyio.CancelScope(shield=True):
-                            bill = permit.bill or Bill(output_tokens=grant.tokens, usd=grant.usd)
-                            await self.settle(grant.ticket, bill)
+                        bill = permit.bill or Bill(output_tokens=grant.tokens, usd=grant.usd)
+                        await self.settle(grant.ticket, bill)
 
     async def settle(self, ticket: str, bill: Bill) -> None:
         """Book what a request has cost; a ticket that is settled already is left alone."""
@@ -183,7 +182,7 @@ class Admission:
     async def _reserve(self, key: Key, ask: Ask, asked: Demand) -> Grant | None:
         holders = [(key.name, key.limits), (TOTAL, self._config.total)]
         # What nobody limits and nobody asks about need not be counted.
-        holders = [(name, limits) for name, limits in holders if name not in (ANONYMOUS, TOTAL) or limits != Limits()]
+        holders = [(name, limits) for name, limits in holders if name not in (ANONYMOUS, TOTAL) or limits != _UNLIMITED]
         if not holders or self._accounts is None:
             return None
         if ask.price is None and any(limits.usd or limits.usd_per_day for _, limits in holders):

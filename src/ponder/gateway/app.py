@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,9 +16,10 @@ from ponder.gateway.accounts import accounts_in
 from ponder.gateway.admission import Admission
 from ponder.gateway.choose import choose
 from ponder.gateway.config import Config
+from ponder.gateway.departure import WhileConnected
 from ponder.gateway.failures import Failure, failure_of
 from ponder.gateway.fallback import Routes
-from ponder.gateway.http import Receive, Scope, Send, read_body, send_failure, send_json, token_of, while_connected
+from ponder.gateway.http import Receive, Scope, Send, read_body, send_failure, send_json, token_of
 from ponder.gateway.metered import Meter
 from ponder.gateway.models import Models
 from ponder.gateway.openapi import document
@@ -87,7 +89,7 @@ class _Completions:
             await send_failure(send, failure_of(error))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gateway, meter, began = self._gateway, Meter(), asyncio.get_running_loop().time()
+        gateway, meter, began = self._gateway, Meter(), time.monotonic()
         key = await gateway.admission.identify(token_of(scope))
         await gateway.admission.take_turn(key)
         body = await read_body(receive, gateway.longest + _ENVELOPE)
@@ -95,10 +97,11 @@ class _Completions:
         asked = read_ponder(head)
         chosen = choose(head, asked, gateway.models, gateway.config, key)
         if chosen.plan is not None:
-            await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, key, scope, receive, send, meter)
+            await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, key, scope, send, meter)
         else:
-            received = Received(head, body, self._path, key, scope, began)
-            await while_connected(receive, gateway.passed.answer(chosen.served, received, send))
+            with WhileConnected(scope):
+                received = Received(head, body, self._path, key, scope, began)
+                await gateway.passed.answer(chosen.served, received, send)
 
 
 class _Look:

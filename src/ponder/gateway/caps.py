@@ -170,4 +170,5 @@ def _dollars(ask: Ask, most: Fanout) -> float:
 
 
 def _least(*limits: T | None) -> T | None:
-    return min((limit for limit in limits if limit is not None), default=None)
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if known else None

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
 
-import anyio
 import msgspec
 
 from ponder.gateway.caps import Refused
 from ponder.gateway.failures import Failure
 
-__all__ = [
-    "Receive",
-    "Scope",
-    "Send",
-    "header",
-    "read_body",
-    "send_failure",
-    "send_json",
-    "token_of",
-    "until_gone",
-    "while_connected",
-]
-
-T = TypeVar("T")
+__all__ = ["Receive", "Scope", "Send", "header", "read_body", "send_failure", "send_json", "token_of"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -81,41 +65,3 @@ async def send_json(send: Send, status: int, data: Any, headers: Mapping[str, st
 async def send_failure(send: Send, failure: Failure) -> None:
     """Answer with an error."""
     await send_json(send, failure.status, failure.body, failure.headers)
-
-
-@asynccontextmanager
-async def until_gone(receive: Receive) -> AsyncIterator[asyncio.Task[None]]:
-    """A task that ends when the client goes away; its body must have been read."""
-    gone = asyncio.create_task(_listen(receive))
-    try:
-        yield gone
-    finally:
-        gone.cancel()
-        await asyncio.wait({gone})
-
-
-async def while_connected(receive: Receive, work: Awaitable[T]) -> T:
-    """What `work` returns; it is cancelled when the client goes away.
-
-    Raises:
-        ConnectionResetError: the client went away; what `work` had begun is undone.
-        Refused: `work` was cancelled from elsewhere, because the server is to stop.
-    """
-    with anyio.CancelScope() as scope:
-        listening = asyncio.create_task(_listen(receive))
-        listening.add_done_callback(lambda gone: None if gone.cancelled() else scope.cancel())
-        try:
-            return await work
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise Refused(503, "shutting_down", "the server is shutting down", retry_after=1.0) from None
-        finally:
-            listening.cancel()
-    raise ConnectionResetError("the client went away")
-
-
-async def _listen(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

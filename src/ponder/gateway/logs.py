@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 import msgspec
@@ -63,6 +64,7 @@ class JsonLines(logging.Formatter):
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         super().__init__()
         self._secrets = [secret for secret in secrets if len(secret) >= 4]
+        self._clean = lru_cache(maxsize=256)(self._cleaned)  # the same few models, again and again
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -81,7 +83,7 @@ class JsonLines(logging.Formatter):
                 line[name] = self._clean(line[name])
         return msgspec.json.encode(line).decode()
 
-    def _clean(self, text: str) -> str:
+    def _cleaned(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         text = _KEY.sub("***", text).encode("utf-8", "backslashreplace").decode()

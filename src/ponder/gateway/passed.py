@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,10 +27,12 @@ from ponder.gateway.wire import Head, images_in
 
 __all__ = ["Passed", "Received"]
 
+_LIMITS = ("max_tokens", "max_completion_tokens", "n_predict")
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a client has sent to the endpoint `path`; `began` is when, by the event loop's clock."""
+    """What a client has sent to the endpoint `path`; `began` is when, by the monotonic clock."""
 
     head: Head
     body: bytes
@@ -71,7 +73,7 @@ class Passed:
                     if isinstance(error, Relayed):
                         return await error.send(send)
                     raise
-            tried_for = asyncio.get_running_loop().time() - received.began
+            tried_for = time.monotonic() - received.began
 
     async def _attempt(self, route: Route, received: Received, send: Send, tried_for: float) -> None:
         head, body, served = received.head, received.body, self._models.at(route)
@@ -108,10 +110,9 @@ def _limit(head: Head, path: str) -> int | None:
     Raises:
         Refused: a limit is no whole number, or there are two of them.
     """
-    limits = {name: whole(name, getattr(head, name)) for name in ("max_tokens", "max_completion_tokens", "n_predict")}
+    given = {name: limit for name in _LIMITS if (limit := whole(name, getattr(head, name))) is not None}
     if path == "/completions":
-        limits.pop("max_completion_tokens")  # it has no such field
-    given = {name: limit for name, limit in limits.items() if limit is not None}
+        given.pop("max_completion_tokens", None)  # it has no such field
     if len(set(given.values())) > 1:
         raise Refused(400, "invalid_request", f"{' and '.join(given)} say different things; give one of them")
     return next(iter(given.values()), None)

@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ponder.gateway.departure import Departure
+from ponder.gateway.http import Scope
 from ponder.gateway.packets import WholeHeads
 
 __all__ = ["LARGEST_HEAD", "Bounded"]
@@ -28,6 +30,7 @@ class Bounded(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._departure = Departure()
         self._pending = False
         self._in_head = False
         self._head = 0
@@ -45,6 +48,7 @@ class Bounded(HttpToolsProtocol):
         self._stop_awaiting()
         self._stop_watching()
         super().connection_lost(exc)
+        self._departure.happen()
 
     def data_received(self, data: bytes) -> None:
         """It says more."""
@@ -62,6 +66,7 @@ class Bounded(HttpToolsProtocol):
         self._pending = self._in_head = True
         self._head = 0
         super().on_message_begin()
+        self._departure.join(cast(Scope, self.scope))
 
     def on_headers_complete(self) -> None:
         """Its headers are there."""

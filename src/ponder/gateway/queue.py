@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 
 from ponder.gateway.caps import Refused
 
-__all__ = ["FairQueue"]
+__all__ = ["FairQueue", "Slots"]
 
 
 @dataclass(slots=True, eq=False)
@@ -53,22 +52,16 @@ class FairQueue:
         """How many requests wait."""
         return sum(len(line.waiting) for line in self._lines.values())
 
-    @asynccontextmanager
-    async def slots(self, key: str, weight: int, seconds: float | None = None) -> AsyncIterator[None]:
-        """Hold `weight` slots, or all there are if those are fewer, for the time of the context.
+    def slots(self, key: str, weight: int, seconds: float | None = None) -> Slots:
+        """`weight` slots, or all there are if those are fewer, for the time of an ``async with``.
 
         It waits for them until there is no patience any more, and at most for `seconds`.
 
         Raises:
             Refused: the queue is full or closed, or the wait took too long.
         """
-        weight = min(weight, self.capacity)
-        await self._enter(key, weight, self._patience if seconds is None else min(seconds, self._patience))
-        try:
-            yield
-        finally:
-            self.free += weight
-            self._let_in()
+        patience = self._patience if seconds is None else min(seconds, self._patience)
+        return Slots(self, key, min(weight, self.capacity), patience)
 
     def close(self) -> None:
         """Let nobody in any more; who waits is refused."""
@@ -78,15 +71,15 @@ class FairQueue:
                 _refuse(line.waiting.pop(), _shutting_down())
         self._lines.clear()
 
-    async def _enter(self, key: str, weight: int, patience: float) -> None:
+    async def enter(self, key: str, weight: int, patience: float) -> None:
+        """Wait for slots, and take them; `leave` has to follow."""
         if self.closed:
             raise _shutting_down()
-        line = self._lines.setdefault(key, _Line())
+        line = self._lines.get(key) or self._lines.setdefault(key, _Line())
         if not line.waiting:
             line.start = max(line.start, self._now)
         if weight <= self.free and not self.waiting:
             self._admit(line, weight, 0.0)
-            self._forget()
             return
         waiter = _Waiter(weight, asyncio.get_running_loop().create_future(), time.monotonic())
         line.waiting.append(waiter)
@@ -99,13 +92,18 @@ class FairQueue:
             async with asyncio.timeout(patience):
                 await waiter.turn
         except TimeoutError:
-            self._leave(line, waiter)
+            self._give_up(line, waiter)
             raise self._refusal(f"all slots were taken for {patience:g} s") from None
         except asyncio.CancelledError:
-            self._leave(line, waiter)
+            self._give_up(line, waiter)
             raise
 
-    def _leave(self, line: _Line, waiter: _Waiter) -> None:
+    def leave(self, weight: int) -> None:
+        """Give slots back."""
+        self.free += weight
+        self._let_in()
+
+    def _give_up(self, line: _Line, waiter: _Waiter) -> None:
         """The waiter has gone away; what it was given in the same moment goes to the next."""
         if waiter in line.waiting:
             line.waiting.remove(waiter)
@@ -141,6 +139,24 @@ class FairQueue:
 
     def _refusal(self, why: str) -> Refused:
         return Refused(503, "overloaded", f"{why}; try again later", retry_after=max(1.0, self._latest_wait))
+
+
+class Slots:
+    """Some slots, held inside of an ``async with``."""
+
+    def __init__(self, queue: FairQueue, key: str, weight: int, patience: float) -> None:
+        self._queue = queue
+        self._key = key
+        self._weight = weight
+        self._patience = patience
+
+    async def __aenter__(self) -> None:
+        await self._queue.enter(self._key, self._weight, self._patience)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._queue.leave(self._weight)
 
 
 def _shutting_down() -> Refused:

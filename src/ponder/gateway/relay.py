@@ -63,7 +63,7 @@ class Passing:
     """A request on its way: to `path` below an upstream's base URL, whose breaker is told how it went.
 
     `stream` says whether it asks for one; with `hides_usage` the client has not asked for the usage that comes at its
-    end. `deadline` is the event loop's time at which the client wants no answer any more, None for any. `headers` go to
+    end. `deadline` is when the client wants no answer any more, by the monotonic clock, None for never. `headers` go to
     the client with the answer; `price` is that of the model, None if nobody knows it.
     """
 

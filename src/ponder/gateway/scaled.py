@@ -14,8 +14,9 @@ from ponder.gateway import reply
 from ponder.gateway.caps import Refused
 from ponder.gateway.choose import Chosen
 from ponder.gateway.config import SINGLE, Config, Key
+from ponder.gateway.departure import WhileConnected
 from ponder.gateway.fallback import Route, Routes
-from ponder.gateway.http import Receive, Scope, Send, send_json, while_connected
+from ponder.gateway.http import Scope, Send, send_json
 from ponder.gateway.metered import Meter
 from ponder.gateway.models import Models
 from ponder.gateway.orders import Request, order_of
@@ -45,7 +46,7 @@ class Scaled:
 
     async def answer(
         self, chosen: Chosen, plan: Plan, body: bytes, kind: type[ChatRequest] | type[TextRequest],
-        key: Key, scope: Scope, receive: Receive, send: Send, meter: Meter,
+        key: Key, scope: Scope, send: Send, meter: Meter,
     ) -> None:  # fmt: skip
         """Carry out one request.
 
@@ -66,9 +67,11 @@ class Scaled:
         try:
             if progress is not None:
                 direct = plan.strategy.name == SINGLE
-                await Streamed(send, running, progress, request, plan, direct=direct).run(receive)
+                await Streamed(send, running, progress, request, plan, direct=direct).run(scope)
             else:
-                answer = await while_connected(receive, _result(running))
+                with WhileConnected(scope):
+                    # The run outlives a client that goes away while others wait for it.
+                    answer = await asyncio.shield(running.task)
                 summary = reply.summary_of(answer, running)
                 said = reply.body_of(answer, request.fields.model, summary, chat=request.chat)
                 await send_json(send, 200, said, reply.headers_of(summary))
@@ -117,8 +120,3 @@ def _resumed(order: Order, row: RunRow) -> Order:
         return replace(made, job=lambda permit: replace(job, budget=permit.budget)) if route == order.route else made
 
     return replace(order, attempt=attempt, booked=booked(row))
-
-
-async def _result(running: Running | Finished) -> Answer:
-    # The run outlives a client that goes away while others wait for it.
-    return await asyncio.shield(running.task)

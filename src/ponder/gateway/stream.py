@@ -13,8 +13,9 @@ from ponder.core.answer import Answer
 from ponder.core.errors import BackendError, BrokenReply
 from ponder.core.registry import Plan
 from ponder.gateway.caps import Refused
+from ponder.gateway.departure import until_gone
 from ponder.gateway.failures import failure_of
-from ponder.gateway.http import Receive, Send, until_gone
+from ponder.gateway.http import Scope, Send
 from ponder.gateway.orders import Request
 from ponder.gateway.progress import Progress
 from ponder.gateway.reply import Reply, headers_of, reply_of, summary_of, usage_of
@@ -63,14 +64,14 @@ class Streamed:
         self._spoke = time.monotonic()
         self._head: dict[str, Any] = {"created": int(time.time()), "model": request.fields.model}
 
-    async def run(self, receive: Receive) -> None:
+    async def run(self, scope: Scope) -> None:
         """Send everything; when the client goes away, leave the run.
 
         Raises:
             Exception: what kept the run from starting; nothing was sent.
         """
         task = self._running.task
-        async with until_gone(receive) as gone:
+        with until_gone(scope) as gone:
             started = asyncio.create_task(self._running.started.wait())
             waiting: set[asyncio.Future[Any]] = {task, gone, started}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -109,7 +110,7 @@ class Streamed:
         if self._chat:
             await self._say({"role": "assistant", "content": ""})
 
-    async def _wait(self, gone: asyncio.Task[None]) -> None:
+    async def _wait(self, gone: asyncio.Future[None]) -> None:
         waiting: set[asyncio.Future[Any]] = {self._running.task, gone}
         grown = None
         if self._direct:
