@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from ponder.backends.llamacpp import LlamaCpp
+from ponder.backends.llamacpp import LlamaCpp, options
 from ponder.backends.weights import resolve
 from ponder.core.backend import Choice, Completion, Progress, Request
 from ponder.core.errors import BackendError, InvalidOption, Rejected, WeightsError
@@ -225,6 +225,20 @@ async def test_log_probabilities_are_of_the_model_not_of_the_sampling(model: Lla
     assert sure.logprob is not None
     assert drawn.logprob is not None
     assert drawn.logprob < sure.logprob < 0
+
+
+async def test_what_is_left_out_before_the_nucleus_is_found_changes_nothing(
+    model: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def texts() -> list[str]:
+        completion = await call(model, ask(SEA, n=4, max_tokens=8, temperature=1.5, top_p=0.99, seed=1))
+        return [choice.text for choice in completion.choices]
+
+    await texts()  # from now on the prompt is in the cache
+    drawn = await texts()
+    assert len(set(drawn)) > 1
+    monkeypatch.setattr(options, "_NEGLIGIBLE", 0.0)
+    assert await texts() == drawn
 
 
 async def test_reasoning_is_kept_apart_and_counted(model: LlamaCpp) -> None:
