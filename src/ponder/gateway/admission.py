@@ -7,7 +7,9 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
 
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, PonderError, StoreError
@@ -33,8 +35,7 @@ SOON = 2.0
 _log = logging.getLogger("ponder.gateway")
 
 
-@dataclass(slots=True, kw_only=True)
-class Permit:
+class Permit(msgspec.Struct, kw_only=True):
     """Leave to carry out one request.
 
     `budget` is what the run is started with: what the client allows, or less; a request that passes through keeps at

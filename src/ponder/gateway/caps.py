@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+import msgspec
 
 import ponder.api  # noqa: F401 - registers what a request can name
 from ponder.core.backend import Price
@@ -34,8 +35,7 @@ class Refused(PonderError):
         self.retry_after = retry_after
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What a request would do, as far as its cost depends on it.
 
     `strategy` is a spec, None for a request that passes through, and `verifier` what scores its branches. `n` is how
@@ -54,7 +54,7 @@ class Ask:
     verifier: str | None = None
     n: int = 1
     max_tokens: int | None = None
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget = Budget()
     price: Price | None = None
     run: str | None = None
     booked: Bill | None = None
@@ -66,8 +66,7 @@ class Ask:
         return self.prompt_bytes + 64 + self.images * PART
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """What a request is let in with, if that can be had.
 
     `alive` is how many branches it has at the same time. `tokens` and `usd` are the most that it takes, `least_tokens`

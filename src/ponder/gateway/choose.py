@@ -23,7 +23,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from ponder.core.registry import Plan, parse_spec, runnable
 from ponder.gateway.config import SINGLE, Config, Key
@@ -41,8 +42,7 @@ EFFORTS: Mapping[str, float] = {"none": 0.0, "minimal": 0.1, "low": 0.25, "mediu
 _SPEC = re.compile(r"(?P<spec>[^/@(]+(?:@[^/(]*)?(?:\([^)]*\))?)/(?P<model>.+)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True):
     """A model and a strategy; without a `plan` the request passes through."""
 
     served: Served

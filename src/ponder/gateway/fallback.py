@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from ponder.core.errors import BackendError
 from ponder.gateway.breaker import Breaker, BreakerOpen
@@ -11,8 +11,7 @@ from ponder.gateway.config import SINGLE, Config
 __all__ = ["Route", "Routes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """Where a request goes. With `single` it is one pass, whatever was asked for.
 
     `model` is the name there. `tried` are the upstreams before it, and `header` says so to the client; None for a

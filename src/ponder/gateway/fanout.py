@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import msgspec
+
 from ponder.core.errors import InvalidOption
 from ponder.core.registry import CONTROLLER, Plan
 from ponder.core.settings import Settings
@@ -47,8 +49,7 @@ _WIDTHS = {
 _P_YES = re.compile(r"\s*p-yes\s*(?:\(\s*k\s*=\s*(\d{1,4})\s*\)|\(\s*\))?\s*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fanout:
+class Fanout(msgspec.Struct, frozen=True, kw_only=True):
     """The most that a request does, failed attempts apart.
 
     `width` branches in all, `alive` of them at the same time, each continued in `depth` steps; `calls` to the model

@@ -8,7 +8,8 @@ import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from ponder.backends.openai import OpenAI
 from ponder.backends.openai.address import VENDOR_URL, Address, Wire
@@ -32,8 +33,7 @@ _IDLE = 2 * LONGEST_WAIT
 """Seconds without a call after which no run is between two of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """A model at an upstream. `known` if the configuration names it: of others nothing is known but the name."""
 
     upstream: Upstream

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -30,8 +29,7 @@ __all__ = ["Passed", "Received"]
 _LIMITS = ("max_tokens", "max_completion_tokens", "n_predict")
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """What a client has sent to the endpoint `path`; `began` is when, by the monotonic clock."""
 
     head: Head
@@ -68,7 +66,7 @@ class Passed:
                 try:
                     route = self._routes.instead(route, error)
                 except BackendError:
-                    route = replace(route, single=True)
+                    route = msgspec.structs.replace(route, single=True)
                 if route.single:  # it was a single pass already
                     if isinstance(error, Relayed):
                         return await error.send(send)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+import msgspec
 
 from ponder.core.ledger import Bill
 
 __all__ = ["Record", "record", "recording"]
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct):
     """One request, filled in by whoever learns something about it; never a secret, never what was said.
 
     `strategy` is the name alone, empty for a request that passed through. `code` says why it was refused, or failed;

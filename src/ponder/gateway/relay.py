@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from ponder.backends.http1.connection import Response
 from ponder.backends.openai.events import DONE, Events
@@ -58,8 +59,7 @@ class _Limit(Relayed, RateLimited):
     """It has too much to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passing:
+class Passing(msgspec.Struct, frozen=True):
     """A request on its way: to `path` below an upstream's base URL, whose breaker is told how it went.
 
     `stream` says whether it asks for one; with `hides_usage` the client has not asked for the usage that comes at its
@@ -74,7 +74,7 @@ class Passing:
     price: Price | None
     deadline: float | None = None
     hides_usage: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Relay:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import msgspec
+
 from ponder.api import Job, execute
 from ponder.core.answer import Answer
 from ponder.core.backend import Backend
@@ -156,7 +158,7 @@ class Running:
     async def _carry_out(self, attempt: Attempt, run: str, tried_for: float) -> Answer:
         self.plan, self.live = attempt.plan, None
         self.run = run
-        ask = replace(attempt.ask, run=run, booked=self._booked, tried_for=tried_for)
+        ask = msgspec.structs.replace(attempt.ask, run=run, booked=self._booked, tried_for=tried_for)
         async with self._admission.admit(self.order.key, ask, self._store.claim(run)) as permit:
             job = self._job = self._in_this_life(attempt.job(permit), attempt.ask.budget)
             try:
