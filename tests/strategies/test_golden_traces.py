@@ -8,7 +8,7 @@ import pytest
 from pools import run, samples
 
 from ponder.core.branch import Branch
-from ponder.strategies.adaptive_consistency import dirichlet_confidence
+from ponder.strategies.dirichlet import dirichlet_confidence
 
 
 def test_single_takes_the_first_sample() -> None:
