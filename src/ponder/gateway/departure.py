@@ -10,7 +10,7 @@ from types import TracebackType
 from ponder.gateway.caps import Refused
 from ponder.gateway.http import Scope
 
-__all__ = ["Departure", "WhileConnected", "departure_of", "until_gone"]
+__all__ = ["Departure", "WhileConnected", "until_gone"]
 
 _IN_SCOPE = "ponder.departure"
 
@@ -41,7 +41,7 @@ class Departure:
         self._told.remove(who)
 
 
-def departure_of(scope: Scope) -> Departure:
+def _departure_of(scope: Scope) -> Departure:
     """That of the client whose request it is."""
     found: Departure = scope[_IN_SCOPE]
     return found
@@ -56,7 +56,7 @@ class WhileConnected:
     """
 
     def __init__(self, scope: Scope) -> None:
-        self._departure = departure_of(scope)
+        self._departure = _departure_of(scope)
         self._cancelled = False
 
     def __enter__(self) -> None:
@@ -87,7 +87,7 @@ class WhileConnected:
 @contextmanager
 def until_gone(scope: Scope) -> Iterator[asyncio.Future[None]]:
     """A future that is done when the client has gone away."""
-    departure, gone = departure_of(scope), asyncio.get_running_loop().create_future()
+    departure, gone = _departure_of(scope), asyncio.get_running_loop().create_future()
 
     def tell() -> None:
         gone.set_result(None)
