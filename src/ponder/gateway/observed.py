@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -16,7 +17,7 @@ ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/runs"
 
 
 class Observed:
-    """An ASGI application around another one; `report` is told of each request when it has ended."""
+    """An ASGI application around another one; `report` is told of each request soon after it has ended."""
 
     def __init__(self, app: Callable[..., Awaitable[None]], report: Callable[[Record], None]) -> None:
         self._app = app
@@ -46,7 +47,8 @@ class Observed:
         finally:
             recording.reset(token)
             made.seconds = time.monotonic() - began
-            self._report(made)
+            # The event loop sends an answer at the end of its turn: the client need not wait for this, too.
+            asyncio.get_running_loop().call_soon(self._report, made)
 
 
 def _endpoint(path: str) -> str:

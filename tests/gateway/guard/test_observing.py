@@ -72,6 +72,7 @@ async def call(app: Observed, path: str, *, method: str = "POST") -> None:
         await asyncio.sleep(0)
 
     await app({"type": "http", "path": path, "method": method, "headers": []}, receive, send)
+    await asyncio.sleep(0)  # it is reported after the answer
 
 
 class App:
@@ -161,6 +162,7 @@ async def test_a_client_that_goes_away_leaves_a_line_too(log: io.StringIO) -> No
 
     with pytest.raises(ConnectionResetError):
         await call(Observed(app, log_request), "/v1/chat/completions")
+    await asyncio.sleep(0)
     [line] = lines(log)
     assert (line["status"], line["model"]) == (499, "qwen3-8b")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,7 @@ async def get(app: Operated, path: str, token: str = "", method: str = "GET") ->
 
     headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
     await app({"type": "http", "path": path, "method": method, "headers": headers}, receive, send)
+    await asyncio.sleep(0)  # it is reported after the answer
     return sent[0]["status"], sent[1]["body"].decode()
 
 
