@@ -29,8 +29,10 @@ class Sums(NamedTuple):
 
 
 def nano_of(usd: float) -> int:
-    """Billionths of a dollar, rounded up."""
-    return math.ceil(usd * NANO)
+    """Billionths of a dollar, rounded up; `n / NANO` dollars are `n` of them again."""
+    # The product may be a little more than the number that was divided.
+    whole = round(usd * NANO)
+    return whole if whole / NANO >= usd else whole + 1
 
 
 def turn_of(level: float, at: float, per_minute: int, now: float) -> tuple[float, float, float]:

@@ -12,11 +12,12 @@ from contextlib import AsyncExitStack, ExitStack, aclosing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ponder.core.errors import InvalidOption, StoreError
 from ponder.gateway.accounts import Accounts, Grant, Shortage, Want, accounts_in
+from ponder.gateway.accounts_rules import NANO, nano_of
 from ponder.gateway.config import Limits
 from ponder.gateway.keys import authenticate, new_key
 from ponder.store.base import RunStore
@@ -247,6 +248,14 @@ def test_no_order_of_reserving_and_settling_overspends(stores: list[RunStore], d
             await play([await stack.enter_async_context(aclosing(accounts_in(store))) for store in stores])
 
     asyncio.run(main())
+
+
+@given(st.integers(0, 10**15), st.floats(0, 1))
+@example(999, 1.0)
+def test_a_part_of_what_was_reserved_is_never_more_than_that(nano: int, share: float) -> None:
+    assert nano_of(nano / NANO) == nano
+    assert nano / NANO * share <= nano_of(nano / NANO * share) / NANO
+    assert nano_of(nano / NANO * share) <= nano
 
 
 SPENDER = """
