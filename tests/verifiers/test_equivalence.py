@@ -69,6 +69,8 @@ SETTLED_DIFFERENT = [
     ("(A) Paris", "(B) Paris"),
     ("(A) 3/4", "(A) 5/6"),
     ("yes", "no"),
+    ("no", "on"),
+    ("ACB", "BCA"),
     ("Paris", "London"),
     ("3 hours and 20 minutes", "20"),
     ("05/02/2021", "10/04/2021"),

@@ -44,6 +44,8 @@ def settle(left: Form, right: Form) -> bool | None:
         return left.letter == right.letter and left.letter in (left.key, right.key)
     if left.data is not None and right.data is not None:
         return _same_data(left.data, right.data)
+    if left.key.isalpha() and right.key.isalpha():
+        return False  # an order such as ACB is no product, in which letters could change places
     if left.latex is None or right.latex is None or _differ_in_unit(left, right):
         return False
     return None
@@ -72,9 +74,7 @@ def form_of(answer: str) -> Form:
     if (choice := _CHOICE.fullmatch(words)) is not None:
         return _choice(choice)
     if words.isalpha():
-        return Form(
-            key=phrase(words), latex=words if len(words) < _WORD and words.lower() not in _SHORT_WORDS else None
-        )
+        return Form(key=phrase(words), latex=words if len(words) < _WORD else None)
     formula = _UNITS.sub("", text)
     if not formula or _PROSE.search(COMMAND.sub(" ", formula)):
         return Form(key=phrase(words or answer))
@@ -84,7 +84,6 @@ def form_of(answer: str) -> Form:
 
 _WORD = 4
 """Letters in a row from which on they are a word and no product of variables."""
-_SHORT_WORDS = frozenset(("yes", "no"))
 _PROSE = re.compile(rf"[^\W\d_]{{{_WORD},}}")
 _LETTER_UNIT = re.compile(r".*\d\s+([A-Za-z])")
 _DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}|\d{4}([-/])\d{1,2}\1\d{1,2}")
