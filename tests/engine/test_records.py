@@ -17,7 +17,7 @@ choices = st.builds(
     Choice,
     text=st.text(),
     tokens=counts,
-    finish=st.sampled_from(["stop", "length", "boundary"]),
+    finish=st.sampled_from(["stop", "length", "boundary", "content_filter"]),
     thinking=st.text(),
     thinking_tokens=counts,
     logprob=st.none() | logprobs | st.just(0.0),  # a text that was certain

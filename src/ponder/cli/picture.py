@@ -19,6 +19,7 @@ QUIET = 2.0
 _WORDS = {
     "stop": "done",
     "length": "too long",
+    "content_filter": "filtered",
     "pruned": "cut",
     "failed": "failed",
     "budget": "budget",

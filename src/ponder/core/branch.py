@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 __all__ = ["Branch", "Ending"]
 
-Ending = Literal["stop", "length", "pruned", "failed", "budget"]
-"""How a branch ended: by itself, at its token limit, cut by the strategy, by an error, or for want of budget."""
+Ending = Literal["stop", "length", "content_filter", "pruned", "failed", "budget"]
+"""How a branch ended: by itself, at its token limit, cut by the server's filter, by the strategy, by an error, or for
+want of budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,8 @@ class Branch:
 
     @property
     def complete(self) -> bool:
-        """True when the model ended it, by itself or at the token limit."""
-        return self.ending in ("stop", "length")
+        """True when nothing can follow: the model ended it, the token limit, or the server's filter."""
+        return self.ending in ("stop", "length", "content_filter")
 
     @property
     def live(self) -> bool:

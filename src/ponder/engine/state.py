@@ -225,8 +225,8 @@ def grow(branch: Branch, choice: Choice, limit: int) -> Branch:
     """The branch after the model has continued it; `limit` is the most tokens a branch may have."""
     tokens = branch.tokens + choice.tokens
     ending: Ending | None = None
-    if choice.finish == "stop":
-        ending = "stop"
+    if choice.finish == "stop" or choice.finish == "content_filter":
+        ending = choice.finish
     elif tokens >= limit:
         ending = "length"
     logprob = choice.logprob

@@ -50,8 +50,13 @@ def reply_of(answer: Answer) -> Reply:
         return Reply(answer.text, "", (), "stop" if answer.text else "length")
     if _is_silent(branch):
         raise CallTimeout("time was up before the model had said a word")
-    finish = "tool_calls" if branch.tool_calls else "stop"
-    return Reply(branch.text, branch.thinking, branch.tool_calls, finish if branch.ending == "stop" else "length")
+    return Reply(branch.text, branch.thinking, branch.tool_calls, _finish_of(branch))
+
+
+def _finish_of(branch: Branch) -> str:
+    if branch.ending == "stop":
+        return "tool_calls" if branch.tool_calls else "stop"
+    return "content_filter" if branch.ending == "content_filter" else "length"
 
 
 def is_empty(answer: Answer) -> bool:
@@ -70,7 +75,7 @@ def _spokesman(answer: Answer) -> Branch | None:
         return branches[answer.branch]
     if answer.text:
         return None
-    for ending in ("stop", "length"):
+    for ending in ("stop", "length", "content_filter"):
         ended = [branch for branch in answer.branches if branch.ending == ending]
         if ended:
             return ended[most_typical([branch.text for branch in ended])]

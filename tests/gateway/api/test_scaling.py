@@ -35,6 +35,21 @@ def test_the_reply_that_won_the_vote_is_returned_whole(client: OpenAI, server: C
     assert reply.model_extra["ponder"]["votes"] == {"4": 2.0, "5": 1.0, "3": 1.0}
 
 
+def test_what_a_filter_has_cut_has_no_vote(client: OpenAI, server: ChatServer) -> None:
+    cut, whole = Said(["Answer: 5"], "content_filter"), Said(["Answer: 4"], "stop")
+    server.says = lambda body, index: whole if index == 3 else cut
+    reply = client.chat.completions.create(model=FOUR, messages=ASK)
+    assert reply.model_extra["ponder"]["votes"] == {"4": 1.0}
+    assert reply.choices[0].finish_reason == "stop"
+
+
+def test_a_reply_that_a_filter_has_cut_says_so(client: OpenAI, server: ChatServer) -> None:
+    server.says = lambda body, index: Said(["Once upon"], "content_filter")
+    for model in (FOUR, "ponder/single/test-model"):
+        [choice] = client.chat.completions.create(model=model, messages=ASK).choices
+        assert (choice.message.content, choice.finish_reason) == ("Once upon", "content_filter")
+
+
 def test_the_usage_is_that_of_all_branches(client: OpenAI, server: ChatServer) -> None:
     server.says = lambda body, index: Said(["a"] * 5 * (index + 1), "stop")
     usage = client.chat.completions.create(model=FOUR, messages=ASK).usage

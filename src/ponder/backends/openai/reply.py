@@ -205,4 +205,6 @@ def _finish(draft: Draft, request: Request) -> Finish:
     """A server that does not name the stop string it met leaves "stop": nobody can tell the two apart then."""
     if draft.finish in _LENGTH:
         return "length"
+    if draft.finish == "content_filter":
+        return "content_filter"
     return "boundary" if draft.stopped_by in request.stop else "stop"
