@@ -8,7 +8,7 @@ from rig import Model, said
 import ponder
 import ponder.strategies
 from ponder.core import registry
-from ponder.core.backend import Capability, Completion, Progress, Request
+from ponder.core.backend import Capability, Choice, Completion, Progress, Request, Usage
 from ponder.core.errors import InvalidProblem, MissingCapability
 from ponder.core.problem import Problem
 from ponder.core.registry import Strategy, strategy
@@ -63,3 +63,20 @@ def test_a_verifier_that_cannot_judge_is_refused_before_anything_is_sent(verifie
     with pytest.raises(InvalidProblem, match="reference answer"):
         ponder.solve(Problem.of("?", reference=reference), strategy="best-of-n", verifier=verifier, model=asked)
     assert asked.requests == []
+
+
+def test_where_answers_were_left_unscored_the_confidence_is_not_known() -> None:
+    async def play(request: Request, progress: Progress) -> Completion:
+        if request.logprobs:  # p-yes
+            return Completion((Choice("Yes", 1, "length", first={"Yes": -0.1}),), Usage(1, 0, 1))
+        return said(request, *["Answer: 4", "Answer: 5", "Answer: 6"])
+
+    def ask(calls: int) -> ponder.Answer:
+        return ponder.solve(
+            "?", strategy="best-of-n(n=3)", verifier="p-yes", model=Model(play), budget=f"calls={calls}"
+        )
+
+    whole, part = ask(calls=4), ask(calls=3)
+    assert whole.confidence == pytest.approx(1 / 3)
+    assert sorted(branch.score is None for branch in part.branches) == [False, False, True]
+    assert (part.value, part.confidence) == ("4", None)

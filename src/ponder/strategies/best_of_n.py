@@ -9,7 +9,7 @@ from ponder.core.options import Count
 from ponder.core.registry import strategy
 from ponder.core.session import Session
 from ponder.core.voting import pick, vote
-from ponder.strategies.self_consistency import score
+from ponder.strategies.self_consistency import score, vote_by_score
 
 __all__ = ["best_of_n"]
 
@@ -23,7 +23,7 @@ async def best_of_n(s: Session, n: Count = 8, select: Literal["naive", "weighted
     """
     branches = await s.score(await s.extend(await s.sample(n)))
     if select == "weighted":
-        return vote(branches, score)
+        return vote_by_score(branches)
     answered = [branch for branch in branches if branch.answer is not None]
     if not answered:
         return vote(answered)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from ponder.core.answer import Answer
@@ -13,7 +15,7 @@ from ponder.core.registry import strategy
 from ponder.core.session import Session
 from ponder.core.voting import vote
 
-__all__ = ["probability", "score", "self_consistency"]
+__all__ = ["probability", "score", "self_consistency", "vote_by_score"]
 
 Weight = Literal["none", "logprob", "verifier"]
 
@@ -31,14 +33,20 @@ async def self_consistency(s: Session, n: Count = 16, weight: Weight = "none") -
     """
     branches = await s.extend(await s.sample(n))
     if weight == "verifier":
-        branches = await s.score(branches)
-        return vote(branches, score)
+        return vote_by_score(await s.score(branches))
     return vote(branches, probability) if weight == "logprob" else vote(branches)
 
 
 def probability(branch: Branch) -> float:
     """The geometric mean of the token probabilities; 0 if they are not known."""
     return 0.0 if branch.logprob is None else math.exp(branch.logprob)
+
+
+def vote_by_score(branches: Sequence[Branch]) -> Answer:
+    """A vote weighted by scores; `confidence` is None if the budget, or a failure, left an answer without one."""
+    known = all(branch.score is not None for branch in branches if branch.answer is not None)
+    answer = vote(branches, score)
+    return answer if known else replace(answer, confidence=None)
 
 
 def score(branch: Branch) -> float:
