@@ -27,7 +27,7 @@ from statistics import median
 from typing import Any
 
 from ponder.backends.llamacpp import LlamaCpp
-from ponder.backends.llamacpp.machine import cores
+from ponder.backends.machine import cores
 from ponder.backends.weights import resolve, terminal_progress
 from ponder.core.backend import Progress, Request
 

@@ -11,7 +11,7 @@ import pytest
 from ponder.backends.llamacpp.backend import fitting_context
 from ponder.backends.llamacpp.gate import Gate
 from ponder.backends.llamacpp.header import Header, read_header
-from ponder.backends.llamacpp.machine import cores, free_memory
+from ponder.backends.machine import cores, free_memory
 from ponder.core.errors import WeightsError
 
 pytestmark = pytest.mark.anyio

@@ -7,9 +7,8 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 __all__ = ["Finding", "machine", "program", "servers", "storage", "weights"]
@@ -31,12 +30,13 @@ class Finding:
 
 def machine() -> Iterator[Finding]:
     """Cores and memory, as far as this process may use them."""
+    from ponder.backends.machine import free_memory
     from ponder.backends.weights import cards
     from ponder.backends.weights.progress import human
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield Finding("ok", "cores", f"{cores} ({platform.machine()}, {platform.system()} {platform.release()})")
-    free, default = _free_memory(), cards()[0]
+    free, default = free_memory(), cards()[0]
     # The weights, and about half as much again for what the branches keep.
     if free >= 1.5 * default.size:
         yield Finding("ok", "memory", f"{human(free)} free")
@@ -45,17 +45,6 @@ def machine() -> Iterator[Finding]:
         yield Finding(
             "warn", "memory", f"{human(free)} free, {default.name} wants {need}; -m {cards()[1].name} needs less"
         )
-
-
-def _free_memory() -> int:
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = 1024 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1])
-    with suppress(OSError, ValueError):  # a container's own limit; "max" is none
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        free = min(free, limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
-    return max(free, 0)
 
 
 def program() -> Iterator[Finding]:

@@ -12,10 +12,10 @@ from ponder.backends.llamacpp.call import TAGS, Call
 from ponder.backends.llamacpp.failures import too_long
 from ponder.backends.llamacpp.gate import Gate
 from ponder.backends.llamacpp.header import Header, read_header
-from ponder.backends.llamacpp.machine import free_memory
 from ponder.backends.llamacpp.options import KNOWN, with_schema
 from ponder.backends.llamacpp.runtime import Runtime
 from ponder.backends.llamacpp.schema import refuse_bad_schema
+from ponder.backends.machine import free_memory
 from ponder.backends.needs import refuse_options, refuse_undeclared
 from ponder.core.backend import Capability, Completion, Price, Progress, Request
 from ponder.core.errors import BackendError, InvalidOption, Rejected

@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from ponder.backends.llamacpp.failures import raise_for
 from ponder.backends.llamacpp.flight import Flight, Take
-from ponder.backends.llamacpp.machine import cores, free_memory
+from ponder.backends.machine import cores, free_memory
 from ponder.core.errors import BrokenReply, WeightsError
 
 __all__ = ["Runtime", "serve"]
