@@ -14,6 +14,7 @@ import pytest
 
 from ponder.backends.conformance import CHECKS, check
 from ponder.backends.openai import OpenAI
+from ponder.backends.openai.address import Wire
 from ponder.backends.scripted import Scripted
 from ponder.backends.weights import resolve
 from ponder.core.backend import Backend, Capability, Choice, Completion, Progress, Request
@@ -73,16 +74,10 @@ async def test_the_embedded_model_conforms(runtime: Any, weights: Path) -> None:
     assert await findings(runtime.LlamaCpp.open(MODEL)) == []
 
 
-async def test_the_runtimes_http_server_conforms(runtime: Any, weights: Path) -> None:
+@pytest.mark.parametrize("wire", ["chat", "text"])
+async def test_the_runtimes_http_server_conforms(runtime: Any, weights: Path, wire: Wire) -> None:
     with runtime.serve(weights) as url:
-        backend = OpenAI(url, "smollm2")
-        assert await backend.detect() == "llamacpp"
-        assert await findings(backend) == []
-
-
-async def test_the_runtimes_text_completions_conform(runtime: Any, weights: Path) -> None:
-    with runtime.serve(weights) as url:
-        backend = OpenAI(url, "smollm2", wire="text")
+        backend = OpenAI(url, "smollm2", wire=wire)
         assert await backend.detect() == "llamacpp"
         assert await findings(backend) == []
 

@@ -86,16 +86,3 @@ async def test_runs_that_begin_together_do_not_disturb_each_other(server: ChatSe
             return await backend.generate(request, Progress())
 
         assert len(await asyncio.gather(*(one() for _ in range(16)))) == 16
-
-
-async def test_more_choices_than_slots_are_several_calls(server: ChatServer) -> None:
-    async with aclosing(OpenAI(server.url, "test-model", server="vllm")) as backend:
-        backend._most = 2
-        whole = Progress()
-        request = Request(messages=({"role": "user", "content": "What is 1+1?"},), n=5, seed=3, stream=True)
-        completion = await backend.generate(request, whole)
-        assert [body.get("n", 1) for body in server.bodies] == [2, 2, 1]
-        assert [body["seed"] for body in server.bodies] == [3, 5, 7]
-        assert whole.texts == [choice.text for choice in completion.choices]
-        assert len(set(whole.texts)) == 5
-        assert completion.usage.output == sum(whole.tokens)

@@ -67,8 +67,10 @@ class Model:
         capabilities: Iterable[Capability] = Capability,
         concurrency: int = 64,
         price: Price | None = None,
+        most_choices: int | None = None,
     ) -> None:
         self.name = self.model = "model"
+        self.most_choices = most_choices
         self.capabilities = frozenset(capabilities)
         self.concurrency = concurrency
         self.price = price

@@ -50,6 +50,33 @@ def test_samples_drawn_together_cost_their_sum_and_the_latency_of_the_longest() 
     assert (bill.calls, bill.prompt_tokens) == (3, 9)
 
 
+def test_more_choices_than_a_call_takes_are_several_calls_each_with_its_own_prompt() -> None:
+    async def many(s: Session) -> Answer:
+        return vote(await s.extend(await s.sample(5)))
+
+    async def play(request: Request, progress: Progress) -> Completion:
+        return said(request, *["so it is Answer: 4"] * request.n, prompt=7)
+
+    model = Model(play, most_choices=2)
+    bill = solve(many, model).bill
+    assert [request.n for request in model.requests] == [2, 2, 1]
+    assert len({request.seed for request in model.requests}) == 3
+    assert (bill.prompt_tokens, bill.total_tokens, bill.sequential_tokens) == (21, 25, 5)
+
+
+def test_a_part_that_fails_leaves_the_others_as_they_are() -> None:
+    async def many(s: Session) -> Answer:
+        return vote(await s.extend(await s.sample(4)))
+
+    async def play(request: Request, progress: Progress) -> Completion:
+        if "b0" in request.branches:
+            raise BrokenReply("cut off")
+        return said(request, *["so it is Answer: 4"] * request.n)
+
+    answer = solve(many, Model(play, most_choices=2))
+    assert [branch.ending for branch in answer.branches] == ["failed", "failed", "stop", "stop"]
+
+
 def test_samples_drawn_one_after_another_cost_the_sum_on_both_axes() -> None:
     async def in_turn(s: Session) -> Answer:
         return vote([await s.extend((await s.sample(1))[0]) for _ in range(3)])

@@ -87,7 +87,13 @@ class Fickle:
         self._failing = failing
         self.live: list[Live] = []
         capabilities = frozenset(Capability) - (frozenset() if many else {Capability.N})
-        self.model = Model(self._play, price=PRICE, capabilities=capabilities, concurrency=self._rng.randint(1, 9))
+        self.model = Model(
+            self._play,
+            price=PRICE,
+            capabilities=capabilities,
+            concurrency=self._rng.randint(1, 9),
+            most_choices=self._rng.choice([None, 1, 3]),
+        )
 
     async def _play(self, request: Request, progress: Progress) -> Completion:
         self._see_that_no_limit_is_passed()

@@ -11,6 +11,7 @@ from ponder.core.problem import Message
 
 __all__ = [
     "Backend",
+    "Batches",
     "Capability",
     "Choice",
     "Completion",
@@ -22,8 +23,8 @@ __all__ = [
     "Usage",
 ]
 
-Finish = Literal["stop", "length", "boundary"]
-"""Why a model stopped: by itself, at `max_tokens`, or at one of the request's `stop` strings."""
+Finish = Literal["stop", "length", "boundary", "content_filter"]
+"""Why a model stopped: by itself, at `max_tokens`, at one of the request's `stop` strings, or cut by a filter."""
 
 
 class Capability(StrEnum):
@@ -157,6 +158,16 @@ class Prepares(Protocol):
             BackendError: the server cannot be reached, or refuses the key.
         """
         ...
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """A backend whose calls take only so many choices each; None if no limit is known.
+
+    The engine asks for more in several calls, one after the other.
+    """
+
+    most_choices: int | None
 
 
 @runtime_checkable

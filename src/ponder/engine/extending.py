@@ -95,7 +95,7 @@ class Extender:
     async def _continue(self, lane: Lane, batch: list[Branch], action: Extend) -> _Stretch:
         """Extend branches that stand at the same text."""
         done = _Stretch()
-        step = lane.step
+        step, before = lane.step, 0  # `before`: of the chain, what the next call has to wait for
         while batch:
             room = self._requests.settings.max_tokens - batch[0].tokens
             asked = self._requests.build(
@@ -106,7 +106,8 @@ class Extender:
                 branches=(batch[0].id,),
                 stream=self._stream or lane.cancellable or lane.deadline != float("inf"),
             )
-            count = self._count(lane, step, batch, asked)
+            fit = self._requests.in_one_call(len(batch))
+            count = self._count(lane, step, batch[:fit], asked)
             now, batch = batch[:count], batch[count:]
             request = asked if len(now) == 1 else replace(asked, n=len(now), branches=tuple(b.id for b in now))
             try:
@@ -115,7 +116,7 @@ class Extender:
                 if cut.limit is None:
                     raise
                 done.limit = cut.limit
-                done.chain += max((choice.tokens for choice in cut.choices), default=0)
+                done.chain = max(done.chain, before + max((choice.tokens for choice in cut.choices), default=0))
             except BudgetExhausted as limit:
                 done.limit = limit
                 for branch in (*now, *batch):
@@ -130,8 +131,10 @@ class Extender:
             else:
                 for branch, choice in zip(now, completion.choices, strict=True):
                     self._state.grow(branch.id, choice, self._requests.settings.max_tokens)
-                done.chain += max(choice.tokens for choice in completion.choices)
+                done.chain = max(done.chain, before + max(choice.tokens for choice in completion.choices))
                 self._state.reach(lane.depth + done.chain)
+            if count < fit:  # the rest needs what this call gave back
+                before = done.chain
         return done
 
     def _count(self, lane: Lane, step: int, batch: list[Branch], request: Request) -> int:

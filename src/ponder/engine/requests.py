@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from ponder.core.backend import Backend, Capability, Request
+from ponder.core.backend import Backend, Batches, Capability, Request
 from ponder.core.branch import Branch
 from ponder.core.errors import MissingCapability
 from ponder.core.problem import Problem
@@ -26,6 +26,11 @@ class Requests:
     def can(self, capability: Capability) -> bool:
         """True if the backend can do it."""
         return capability in self._backend.capabilities
+
+    def in_one_call(self, choices: int) -> int:
+        """How many of so many choices the backend takes in one call."""
+        limit = self._backend.most_choices if isinstance(self._backend, Batches) else None
+        return choices if limit is None else min(choices, limit)
 
     def require(self, capability: Capability, what: str) -> None:
         """See that the backend can do it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 
-from ponder.core.backend import Backend, Completion, Prepares, Progress, Request
+from ponder.core.backend import Backend, Batches, Completion, Prepares, Progress, Request
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.call_spans import calling
 
@@ -64,6 +64,11 @@ class Metered:
         self.concurrency = backend.concurrency
         self.price = backend.price
         self.capabilities = backend.capabilities
+
+    @property
+    def most_choices(self) -> int | None:
+        """How many choices one call may have; None if no limit is known."""
+        return self._backend.most_choices if isinstance(self._backend, Batches) else None
 
     async def prepare(self) -> None:
         """Look at the server, once, and learn what it can do.

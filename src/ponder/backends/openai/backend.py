@@ -9,7 +9,6 @@ from typing import get_args
 from ponder.backends.http1.connection import Response
 from ponder.backends.needs import refuse_undeclared
 from ponder.backends.openai.address import VENDOR_URL, Address, Wire, parse_spec
-from ponder.backends.openai.batches import merge, split
 from ponder.backends.openai.counts import estimate_prompt
 from ponder.backends.openai.detect import detect, model_names
 from ponder.backends.openai.events import DONE, Events
@@ -38,6 +37,8 @@ class OpenAI:
     kind of server, named in `server` or found by `detect`; or else the least that all have: sample and cancel (and
     continue, for text completions).
     The key is read from the environment variable `api_key_env` (``OPENAI_API_KEY``; "" sends none) and never shown.
+
+    `most_choices` is how many a server of llama.cpp has slots for, once that has been found out.
 
     `timeout` is how long the server may be silent, in seconds: the whole generation of a reply that comes in one
     piece, the gap between two tokens of a stream. `concurrency` bounds the open connections.
@@ -78,7 +79,7 @@ class OpenAI:
             address, model, "OPENAI_API_KEY" if api_key_env is None else api_key_env, concurrency, timeout
         )
         self._declared = None if capabilities is None else frozenset(capabilities)
-        self._most: int | None = None
+        self.most_choices: int | None = None
         self._prepared = False
         self._preparing = asyncio.Lock()
         self._servers = SERVERS if wire == "chat" else TEXT_SERVERS
@@ -128,7 +129,7 @@ class OpenAI:
         """
         models = await self._transport.models()
         if self._server.name == UNKNOWN.name:
-            server, self._most = await detect(models, self._transport.look)
+            server, self.most_choices = await detect(models, self._transport.look)
             self._become(server)
             await self._transport.close()
         return self._server.name
@@ -149,7 +150,7 @@ class OpenAI:
             self._prepared = True
 
     async def generate(self, request: Request, progress: Progress) -> Completion:
-        """Carry out one call; where the server limits the choices of one call, as several in turn.
+        """Carry out one call.
 
         Raises:
             MissingCapability: the request needs what the server is not known to do; nothing was sent.
@@ -157,23 +158,19 @@ class OpenAI:
             BackendError: the call failed.
         """
         refuse_undeclared(self, request)
-        done: list[Completion] = []
         try:
-            for part in split(request, self._most):
-                done.append(await self._call(part, progress, sum(len(one.choices) for one in done)))
+            return await self._call(request, progress)
         except (asyncio.CancelledError, BrokenReply, CallTimeout):
-            sent = estimate_prompt(request) * (len(done) + 1)
-            progress.prompt_tokens = max(progress.prompt_tokens, sent)
+            progress.prompt_tokens = max(progress.prompt_tokens, estimate_prompt(request))
             raise
-        return merge(done)
 
-    async def _call(self, request: Request, progress: Progress, first: int) -> Completion:
+    async def _call(self, request: Request, progress: Progress) -> Completion:
         data = self._body(request, self.model, self._server, self.capabilities)
         limit = LARGEST_REPLY + request.n * request.max_tokens * BYTES_PER_TOKEN
 
         async def receive(response: Response) -> Completion:
             if response.content_type == "text/event-stream":
-                return await self._follow(response, Stream(request, progress, first), limit)
+                return await self._follow(response, Stream(request, progress), limit)
             reply = self._transport.json(await self._transport.read(response, limit))
             self._raise_if_error(reply)
             return read(reply, request)

@@ -20,14 +20,14 @@ class Stream:
     """Collects the chunks of one call and keeps `progress` current.
 
     A piece counts as one token in `progress` until the server says better: with each chunk (vLLM, SGLang), with the
-    last chunk of a choice (llama.cpp), or with the total at the end. `first` is where this call's choices start there.
+    last chunk of a choice (llama.cpp), or with the total at the end.
     """
 
-    def __init__(self, request: Request, progress: Progress, first: int = 0) -> None:
+    def __init__(self, request: Request, progress: Progress) -> None:
         self._request = request
         self._progress = progress
         self._count = Count()
-        self._lines = [_Line(first + at, progress, opens_inside(request.prefix)) for at in range(request.n)]
+        self._lines = [_Line(at, progress, opens_inside(request.prefix)) for at in range(request.n)]
 
     def take(self, chunk: object) -> None:
         """Take over one chunk.
