@@ -101,6 +101,8 @@ def read_chunk(payload: bytes) -> Chunk:
         ValueError: it is no piece of a completion.
     """
     chunk: Chunk = _decoded(payload, Chunk)
+    if chunk.choices is None and not chunk.usage and not chunk.error:
+        raise ValueError("there are no choices")
     return chunk
 
 

@@ -95,6 +95,9 @@ CASES: dict[str, Case] = {
     "null": Case(lie(b"null", [b"data: null\n\n", DONE]), BROKEN, BROKEN),
     "a list": Case(lie(b"[1]", [b"data: [1]\n\n", DONE]), BROKEN, BROKEN),
     "no choices": Case(lie(b'{"id": "1"}', [b'data: {"id": "1"}\n\n', DONE]), BROKEN, BROKEN),
+    "no choices, and silence": Case(
+        either(body(b'{"id": "1"}'), stream([event({"id": "1"})], "hang")), BROKEN, LATE, timeout=1
+    ),
     "choices that are none": Case(lie(reply("four"), [event({"choices": "four"}), DONE]), BROKEN, BROKEN),
     "choices that are numbers": Case(lie(reply([4]), [event({"choices": [4]}), DONE]), BROKEN, BROKEN),
     "a message that is text": Case(
