@@ -22,6 +22,7 @@ class Requests:
         self._backend = backend
         self._seed = seed
         self._logprobs = logprobs
+        self._most_choices = backend.most_choices if isinstance(backend, Batches) else None
 
     def can(self, capability: Capability) -> bool:
         """True if the backend can do it."""
@@ -29,8 +30,7 @@ class Requests:
 
     def in_one_call(self, choices: int) -> int:
         """How many of so many choices the backend takes in one call."""
-        limit = self._backend.most_choices if isinstance(self._backend, Batches) else None
-        return choices if limit is None else min(choices, limit)
+        return choices if self._most_choices is None else min(choices, self._most_choices)
 
     def require(self, capability: Capability, what: str) -> None:
         """See that the backend can do it.

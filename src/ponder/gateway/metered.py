@@ -63,12 +63,11 @@ class Metered:
         self.model = backend.model
         self.concurrency = backend.concurrency
         self.price = backend.price
-        self.capabilities = backend.capabilities
+        self._learn()
 
-    @property
-    def most_choices(self) -> int | None:
-        """How many choices one call may have; None if no limit is known."""
-        return self._backend.most_choices if isinstance(self._backend, Batches) else None
+    def _learn(self) -> None:
+        self.capabilities = self._backend.capabilities
+        self.most_choices = self._backend.most_choices if isinstance(self._backend, Batches) else None
 
     async def prepare(self) -> None:
         """Look at the server, once, and learn what it can do.
@@ -78,7 +77,7 @@ class Metered:
         """
         if isinstance(self._backend, Prepares):
             await self._backend.prepare()
-            self.capabilities = self._backend.capabilities
+            self._learn()
 
     async def generate(self, request: Request, progress: Progress) -> Completion:
         """Carry out one call.
