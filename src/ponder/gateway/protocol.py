@@ -14,7 +14,13 @@ from ponder.gateway.packets import WholeHeads
 __all__ = ["LARGEST_HEAD", "Bounded"]
 
 LARGEST_HEAD = 65_536
-"""Bytes of a request's first line and headers."""
+"""Bytes of a request's first line and headers, trailers included."""
+
+FRAMING = 16
+"""Bytes beside the body for each byte of it: the least pieces that it may come in have five."""
+
+MOST_HEADERS = 256
+"""Each takes some hundred bytes of memory, however short it is."""
 
 PATIENCE = 60.0
 """Seconds in which a whole request has to come, its body included; and in which a client has to read `LEAST_READ`."""
@@ -32,8 +38,7 @@ class Bounded(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._departure = Departure()
         self._pending = False
-        self._in_head = False
-        self._head = 0
+        self._received = self._body = 0
         self._unread = 0
         self._coming: asyncio.TimerHandle | None = None
         self._going: asyncio.TimerHandle | None = None
@@ -52,10 +57,10 @@ class Bounded(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """It says more."""
-        if self._in_head:
-            self._head += len(data)
+        self._received += len(data)
         super().data_received(data)
-        if self._in_head and self._head > LARGEST_HEAD and not self.transport.is_closing():
+        too_large = self._received - self._body > LARGEST_HEAD + FRAMING * self._body
+        if self._pending and too_large and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
             self.transport.close()
         if self._pending and self._coming is None:
@@ -63,15 +68,21 @@ class Bounded(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._pending = self._in_head = True
-        self._head = 0
+        self._pending = True
+        self._received = self._body = 0
         super().on_message_begin()
         self._departure.join(cast(Scope, self.scope))
 
-    def on_headers_complete(self) -> None:
-        """Its headers are there."""
-        self._in_head = False
-        super().on_headers_complete()
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers, or of the trailers behind its body."""
+        if len(self.headers) == MOST_HEADERS:
+            raise ValueError("too many headers")
+        super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body."""
+        self._body += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """It is there."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.backends.http1.connection import LARGEST_HEAD, Connection, Response
+from ponder.backends.http1.connection import LARGEST_HEAD, MOST_HEADERS, Connection, Response
 from ponder.backends.http1.failures import Broken, Malformed
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -86,8 +86,20 @@ async def test_what_came_before_the_end_is_given_first() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * LARGEST_HEAD,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + b"X: x\r\n" * MOST_HEADERS + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"x" * LARGEST_HEAD,
     ],
-    ids=["other protocol", "no head", "upgrade", "two lengths", "length and chunks", "no chunk", "endless head"],
+    ids=[
+        "other protocol",
+        "no head",
+        "upgrade",
+        "two lengths",
+        "length and chunks",
+        "no chunk",
+        "endless head",
+        "many headers",
+        "endless trailer",
+    ],
 )
 async def test_what_is_no_response(sent: bytes) -> None:
     with pytest.raises(Malformed):

@@ -22,6 +22,7 @@ from tests.servers.replies import Said
 ASK = {"model": "test-model", "messages": [{"role": "user", "content": "What is 2 + 2?"}]}
 SCALED = {**ASK, "model": "ponder/self-consistency(n=3)/test-model"}
 MEGABYTE = 2**20
+CHUNKED = b"POST /v1/chat/completions HTTP/1.1\r\nHost: it\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,9 @@ def flood(gateway: Gateway, start: bytes, pieces: Iterable[bytes]) -> bytes:
         (b"GET /health HTTP/1.1\r\n", b"X-A: b\r\n" * 1000),
         (b"GET /health HTTP/1.1\r\nX-A: ", b"b" * 10_000),
         (b"GET /", b"h" * 10_000),
+        (CHUNKED + b"0\r\n", b"X-A: b\r\n" * 1000),
+        (CHUNKED + b"0\r\nX-A: ", b"b" * 10_000),
+        (CHUNKED + b"2;", b"b" * 10_000),
     ],
 )
 def test_headers_without_end_are_cut_off(gateway: Gateway, start: bytes, piece: bytes) -> None:

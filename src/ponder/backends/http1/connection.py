@@ -14,7 +14,13 @@ from ponder.backends.http1.failures import Broken, CallFailed, Malformed, Silent
 __all__ = ["Connection", "Headers", "Response"]
 
 LARGEST_HEAD = 2**16
-"""Bytes in which the status and the headers of a response have to come."""
+"""Bytes in which the status and the headers of a response have to come, trailers included."""
+
+FRAMING = 16
+"""Bytes beside the body for each byte of it: the least pieces that it may come in have five."""
+
+MOST_HEADERS = 256
+"""Each takes some hundred bytes of memory, however short it is."""
 
 READ_AHEAD = 2**18
 """Bytes of a body that wait in memory; then the server has to, until somebody takes them."""
@@ -40,7 +46,7 @@ class Response:
         self._seconds = seconds
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._in_head = True
-        self._head_size = 0
+        self._received = self._body = 0
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._complete = False
@@ -117,16 +123,16 @@ class Response:
         """Take bytes that came."""
         if self._parser is None:
             return
-        if self._in_head:
-            self._head_size += len(data)
+        self._received += len(data)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
-            self.fail(Malformed(str(error)))
+            cause = error.__context__
+            self.fail(cause if isinstance(cause, Malformed) else Malformed(str(error)))
             return
         if self._complete:
             self._parser = None  # the two know each other, and would be left to the garbage collector
-        if self._in_head and self._head_size > LARGEST_HEAD:
+        if not self._complete and self._received - self._body > LARGEST_HEAD + FRAMING * self._body:
             self.fail(Malformed(f"more than {LARGEST_HEAD} bytes of headers"))
         if self._waiting > READ_AHEAD and not self._complete:
             self._connection.pause()
@@ -138,7 +144,7 @@ class Response:
             self._complete = True
             self._notify()
         elif not self._complete:
-            self.fail(Broken(begun=self._head_size > 0))
+            self.fail(Broken(begun=self._received > 0))
 
     def fail(self, failure: CallFailed) -> None:
         """Nothing can come any more."""
@@ -170,6 +176,8 @@ class Response:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or after the body a trailer, which nobody asks for."""
         if self._in_head:
+            if len(self.headers) == MOST_HEADERS:
+                raise Malformed(f"more than {MOST_HEADERS} headers")
             self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -186,6 +194,7 @@ class Response:
         """A piece of the body."""
         if not self._complete:
             self._pieces.append(data)
+            self._body += len(data)
             self._waiting += len(data)
 
     def on_message_complete(self) -> None:
