@@ -66,6 +66,10 @@ def test_compiled_replay_prints_a_table(ponder: Ponder, trace: str) -> None:
         (("--method", "lead", "--budget", "usd=1"), "budget usd=1: a recorded run knows only tokens"),
         (("--method", "lead", "--probe-cost", "501"), "probe_cost=501 must lie between 0 and the interval, 500"),
         (("--method", "best-of-n(n=2)"), "these recorded branches have no verifier scores"),
+        (
+            ("--method", "self-consistency(n=4)"),
+            "self-consistency opens more branches than the 3 that the trace has of a question; give it fewer",
+        ),
         (("--method", "single", "--method", "./mine.py"), "cannot load mine.py: No such file or directory"),
     ],
 )
@@ -74,13 +78,6 @@ def test_what_cannot_be_done_is_one_line(ponder: Ponder, trace: str, arguments: 
     assert done.returncode == 2
     assert done.stdout == ""
     assert words in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_a_method_that_goes_wrong_is_a_failed_run(ponder: Ponder, trace: str) -> None:
-    done = ponder("replay", trace, "--interpreted", "--method", "self-consistency(n=4)", "--orders", "1")
-    assert done.returncode == 1
-    assert "opens more branches than were recorded" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -108,6 +105,15 @@ def test_a_sweep_over_a_file_of_ones_own(ponder: Ponder, trace: str, tmp_path: P
     assert [row["settings"]["k"] for row in (*own, last)] == [1, 2, 3]
     assert {row["branches_per_question"] for row in own} == {1.0, 2.0}
     assert last["tokens_per_question"] == shipped["tokens_per_question"] == 1990
+
+
+def test_a_file_of_ones_own_that_goes_wrong_is_a_failed_run(ponder: Ponder, trace: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    done = ponder("replay", trace, "--interpreted", "--method", f"{file}(k=4)", "--orders", "1")
+    assert done.returncode == 1
+    assert f"{file}, line 9: the controller opens more branches than were recorded" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_numba_cannot_compile_is_said_once(ponder: Ponder, trace: str, tmp_path: Path) -> None:
