@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ponder.gateway.departure import Departure
+from ponder.gateway.failures import Failure
 from ponder.gateway.http import Scope
 from ponder.gateway.packets import WholeHeads
 
@@ -28,14 +30,23 @@ PATIENCE = 60.0
 LEAST_READ = 60 * 1024
 """Bytes; what is written to a client that does not read is kept until it does."""
 
+_FULL_BODY = json.dumps(Failure(503, "too many connections; use fewer, or try again", "overloaded").body).encode()
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(_FULL_BODY), _FULL_BODY)
+)
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class Bounded(HttpToolsProtocol):
-    """One connection. Who sends or reads too slowly loses it, and so does a client whose headers do not end."""
+    """One of at most so many connections.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    Who sends or reads too slowly loses it, and so does a client whose headers do not end.
+    """
+
+    def __init__(self, *args: Any, most: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._most = most
         self._departure = Departure()
         self._pending = False
         self._received = self._body = 0
@@ -46,7 +57,11 @@ class Bounded(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there, and has to say what it wants."""
         super().connection_made(cast(asyncio.Transport, WholeHeads(transport, self.loop)))
-        self._await_request()
+        if len(self.connections) > self._most:
+            self.transport.write(_FULL)
+            self.transport.close()
+        else:
+            self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
 from collections.abc import Callable
+from functools import partial
+from typing import cast
 
 import uvicorn
 
@@ -13,6 +16,7 @@ from ponder.core.errors import InvalidOption
 from ponder.gateway import traces
 from ponder.gateway.app import Gateway, application
 from ponder.gateway.config import Config
+from ponder.gateway.descriptors import most_connections
 from ponder.gateway.logs import set_up
 from ponder.gateway.protocol import Bounded
 from ponder.store.place import open_store
@@ -68,7 +72,8 @@ def serve(config: Config, open_model: Open, ready: Callable[[str, bool], None]) 
             settings = uvicorn.Config(
                 application(gateway), lifespan="on", log_config=None, access_log=False, server_header=False,
                 proxy_headers=False, ws="none", timeout_graceful_shutdown=GRACE, backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE, http=Bounded,
+                timeout_keep_alive=KEEP_ALIVE,
+                http=cast(type[asyncio.Protocol], partial(Bounded, most=most_connections())),
             )  # fmt: skip
             _Server(settings, gateway, lambda keyed: ready(_url(listener), keyed)).run(sockets=[listener])
         finally:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ import uvicorn
 from ponder.gateway import protocol
 
 PATIENCE = 0.5
+MOST = 3
 REQUEST = b"POST / HTTP/1.1\r\nHost: it\r\nContent-Length: 4\r\n\r\n"
 
 ended = threading.Event()
@@ -41,7 +46,8 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     monkeypatch.setattr(protocol, "PATIENCE", PATIENCE)
     ended.clear()
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http=protocol.Bounded, lifespan="off", log_config=None, ws="none"))
+    connection: Any = partial(protocol.Bounded, most=MOST)
+    server = uvicorn.Server(uvicorn.Config(app, http=connection, lifespan="off", log_config=None, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     yield listener.getsockname()
@@ -101,3 +107,25 @@ def test_who_reads_gets_all_of_it(address: tuple[str, int]) -> None:
     with socket.create_connection(address, timeout=60) as connection:
         connection.sendall(REQUEST.replace(b"/ ", b"/flood ").replace(b"Host", b"Connection: close\r\nHost") + b"four")
         assert received(connection).endswith(b"the end\r\n0\r\n\r\n")
+
+
+def test_who_comes_when_all_places_are_taken_is_told_so_and_harms_nobody(address: tuple[str, int]) -> None:
+    request = REQUEST.replace(b"Host", b"Connection: close\r\nHost") + b"four"
+    with ExitStack() as stack:
+        first = [stack.enter_context(socket.create_connection(address, timeout=60)) for _ in range(MOST)]
+        for connection in first:
+            connection.sendall(request)
+        with socket.create_connection(address, timeout=60) as late:
+            said = received(late)
+        assert said.startswith(b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n")
+        assert b'"code": "overloaded"' in said
+        assert all(received(connection).endswith(b"the end\r\n0\r\n\r\n") for connection in first)
+    with socket.create_connection(address, timeout=60) as next_one:
+        next_one.sendall(request)
+        assert received(next_one).endswith(b"the end\r\n0\r\n\r\n")
+
+
+def test_half_of_the_descriptors_that_may_be_had_are_for_clients() -> None:
+    program = "from ponder.gateway.descriptors import most_connections; print(most_connections())"
+    command = ["bash", "-c", 'ulimit -Sn 64; ulimit -Hn 300; exec "$0" -c "$1"', sys.executable, program]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "150\n"
