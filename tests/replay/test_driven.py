@@ -14,7 +14,7 @@ import ponder.controllers
 import ponder.strategies  # noqa: F401 - both register theirs
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
-from ponder.core.errors import MissingCapability
+from ponder.core.errors import MissingCapability, TooFewBranches
 from ponder.core.registry import Plan, registered
 from ponder.core.session import Session
 from ponder.core.voting import vote
@@ -102,7 +102,7 @@ def test_what_was_not_recorded_is_refused() -> None:
     ):
         with pytest.raises(MissingCapability, match=words):
             drive_all(recorded, own(program), orders=1)
-    with pytest.raises(MissingCapability, match="the record has 2 branches; the strategy asks for more"):
+    with pytest.raises(TooFewBranches, match="the record has 2 branches; the strategy asks for more"):
         drive_all(recorded, methods("strategy:self-consistency(n=3)")[0].plan, orders=1)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from worlds import BRANCHES, SHIPPED, branch, questions, renamed, trace
 
 from ponder.core.controller import TO_END, ControllerPlan, Plan, View, parse_controller
-from ponder.core.errors import InvalidOption, StrategyError
+from ponder.core.errors import InvalidOption, StrategyError, TooFewBranches
 from ponder.core.plane import decide
 from ponder.replay.conditions import python_orders
 from ponder.replay.environment import begin, carry_out, play
@@ -211,5 +211,5 @@ def test_an_impossible_number_of_orders_is_refused(orders: int) -> None:
 @pytest.mark.parametrize("interpreted", [True, False])
 def test_more_branches_than_were_recorded_are_refused(interpreted: bool) -> None:
     plan = parse_controller("self-consistency(n=4096)")
-    with pytest.raises(InvalidOption, match="self-consistency opens more branches than the 1 that the trace has"):
+    with pytest.raises(TooFewBranches, match="self-consistency opens more branches than the 1 that the trace has"):
         replay(trace(branch("A", 5, "A")), plan.controller.program, plan.arguments, orders=1, interpreted=interpreted)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ponder.bench.frontier import coverage, majority
-from ponder.core.errors import StrategyError, TraceError
+from ponder.core.errors import StrategyError, TooFewBranches, TraceError
 from ponder.replay.trace import Trace
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def measure(
     Raises:
         TraceError: no branch has a right answer, so that nothing can be compared.
         StrategyError: a method does what cannot be done.
+        TooFewBranches: it is told to open more branches than there are.
     """
     import numpy as np
 
@@ -91,10 +92,10 @@ def measure(
                 tick()
             kept.append(entry)
             played.append(columns)
-        except StrategyError as error:
+        except (StrategyError, TooFewBranches) as error:
             sizes[entry.curve] -= 1
             if not sizes[entry.curve]:
-                raise StrategyError(f"{entry.method.spec}: {error}") from None
+                raise type(error)(f"{entry.method.spec}: {error}") from None
             left_out.setdefault(entry.curve, f"{entry.method.spec}: {error}")
     measured = [
         Measured(

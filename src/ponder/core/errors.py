@@ -53,6 +53,7 @@ __all__ = [
     "StoreError",
     "StrategyError",
     "StrategyStuck",
+    "TooFewBranches",
     "TraceError",
     "UnknownName",
     "Unreachable",
@@ -93,6 +94,10 @@ class UnknownName(UsageError):
 
 class InvalidOption(UsageError):
     """An option has a value out of range, of the wrong type or in the wrong unit."""
+
+
+class TooFewBranches(InvalidOption):
+    """A method is told to open more branches than were recorded."""
 
 
 class InvalidProblem(UsageError):

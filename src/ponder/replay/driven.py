@@ -37,6 +37,7 @@ def drive_all(
     Raises:
         StrategyError: the strategy is wrong.
         MissingCapability: it asks for something that was not recorded.
+        TooFewBranches: it asks for more branches than there are.
     """
     import numpy as np
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ponder.core.budget import Budget
 from ponder.core.controller import Program
-from ponder.core.errors import InvalidOption, PonderWarning, StrategyError
+from ponder.core.errors import PonderWarning, StrategyError, TooFewBranches
 from ponder.core.plane import TOO_MANY
 from ponder.replay.conditions import check_cost, orders_of, tokens_of
 from ponder.replay.environment import Outcomes
@@ -51,8 +51,8 @@ def replay(
     episode; `threads` may be 0, for all cores. What Numba cannot compile runs as plain Python, with a `PonderWarning`.
 
     Raises:
-        InvalidOption: no orders, or too many; a probe that costs more than an interval; a budget not of tokens; a
-            shipped controller that is told to open more branches than there are.
+        InvalidOption: no orders, or too many; a probe that costs more than an interval; a budget not of tokens.
+        TooFewBranches: a shipped controller is told to open more branches than there are.
         StrategyError: the controller does what cannot be done; the text names the line.
     """
     episodes = Episodes(
@@ -109,7 +109,7 @@ def _play(episodes: Episodes, part: Part, results: Outcomes, threads: int, quest
 
     Raises:
         StrategyError: the first mistake, explained.
-        InvalidOption: what is shipped was told to open more branches than there are.
+        TooFewBranches: what is shipped was told to open more branches than there are.
     """
     last, threads = questions or len(episodes.trace.questions), threads or os.cpu_count() or 1
     step = max(1, PART // len(episodes.orders))
@@ -119,7 +119,7 @@ def _play(episodes: Episodes, part: Part, results: Outcomes, threads: int, quest
     for mistake, question, order in _in_parts(part, edges, results, threads):
         if mistake == TOO_MANY and episodes.trusted:  # so it was told to
             name = episodes.program.__name__.replace("_", "-")
-            raise InvalidOption(
+            raise TooFewBranches(
                 f"{name} opens more branches than the {episodes.trace.branches} that the trace has of a question; "
                 "give it fewer"
             )

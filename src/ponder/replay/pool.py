@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ponder.core.actions import Until
 from ponder.core.branch import Branch
-from ponder.core.errors import MissingCapability
+from ponder.core.errors import MissingCapability, TooFewBranches
 
 __all__ = ["Pool", "Recorded"]
 
@@ -38,7 +38,8 @@ class Pool:
     """An `Environment` over recorded branches.
 
     Raises:
-        MissingCapability: a strategy asks for more branches than there are, or for what was not recorded.
+        MissingCapability: a strategy asks for what was not recorded.
+        TooFewBranches: it asks for more branches than there are.
     """
 
     def __init__(self, samples: Sequence[Recorded]) -> None:
@@ -87,5 +88,5 @@ class Pool:
             raise MissingCapability("there is no record of forks to replay")
         index = self._assigned.setdefault(branch.id, len(self._assigned))
         if index >= len(self._samples):
-            raise MissingCapability(f"the record has {len(self._samples)} branches; the strategy asks for more")
+            raise TooFewBranches(f"the record has {len(self._samples)} branches; the strategy asks for more")
         return self._samples[index]
