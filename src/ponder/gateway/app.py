@@ -14,6 +14,7 @@ from starlette.routing import Route, Router
 from ponder.core.backend import Backend
 from ponder.gateway.accounts import accounts_in
 from ponder.gateway.admission import Admission
+from ponder.gateway.bodies import Bodies
 from ponder.gateway.choose import choose
 from ponder.gateway.config import Config
 from ponder.gateway.departure import WhileConnected
@@ -55,7 +56,10 @@ class Gateway:
         self.embedded = embedded
         self.passthrough = Passthrough()
         self.passed = Passed(self.admission, self.routes, self.models, self.passthrough)
-        self.longest = max(caps.prompt_bytes for caps in (config.caps, *(key.caps for key in config.keys.values())))
+        self.longest = _ENVELOPE + max(
+            caps.prompt_bytes for caps in (config.caps, *(key.caps for key in config.keys.values()))
+        )
+        self.bodies = Bodies(self.longest * max(2, config.branches + config.queue))
 
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
@@ -92,13 +96,14 @@ class _Completions:
         gateway, meter, began = self._gateway, Meter(), time.monotonic()
         key = await gateway.admission.identify(token_of(scope))
         await gateway.admission.take_turn(key)
-        body = await read_body(receive, gateway.longest + _ENVELOPE)
-        head = read_head(body)
-        asked = read_ponder(head)
-        chosen = choose(head, asked, gateway.models, gateway.config, key)
-        if chosen.plan is not None:
-            await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, key, scope, send, meter)
-        else:
+        with gateway.bodies.of(key.name) as take:
+            body = await read_body(receive, gateway.longest, take)
+            head = read_head(body)
+            asked = read_ponder(head)
+            chosen = choose(head, asked, gateway.models, gateway.config, key)
+            if chosen.plan is not None:
+                await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, key, scope, send, meter)
+                return
             with WhileConnected(scope):
                 received = Received(head, body, self._path, key, scope, began)
                 await gateway.passed.answer(chosen.served, received, send)

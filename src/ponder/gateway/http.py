@@ -32,11 +32,11 @@ def token_of(scope: Scope) -> str | None:
     return token.strip() if scheme.lower() == "bearer" and token.strip() else header(scope, b"x-api-key")
 
 
-async def read_body(receive: Receive, most: int) -> bytes:
-    """The body of the request.
+async def read_body(receive: Receive, most: int, take: Callable[[int], None]) -> bytes:
+    """The body of the request; `take` is told the size of each piece.
 
     Raises:
-        Refused: it has more than `most` bytes; the rest is not read.
+        Refused: it has more than `most` bytes, or `take` says so; the rest is not read.
         ConnectionResetError: the client went away.
     """
     pieces: list[bytes] = []
@@ -46,6 +46,7 @@ async def read_body(receive: Receive, most: int) -> bytes:
         if message["type"] == "http.disconnect":
             raise ConnectionResetError("the client went away")
         pieces.append(message.get("body", b""))
+        take(len(pieces[-1]))
         size += len(pieces[-1])
         if size > most:
             raise Refused(413, "prompt_too_large", f"the body has more than {most:,} bytes")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import select
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -225,3 +228,36 @@ def test_who_does_not_read_is_not_written_to(gateway: Gateway, server: ChatServe
             time.sleep(1)
     assert seen < 10_000, "the upstream has to wait, too"
     assert resident(gateway) < before + 20 * MEGABYTE
+
+
+SMALL = """
+[server]
+branches = 1
+queue = 0
+[upstreams.it]
+url = "{url}"
+models = ["test-model"]
+[caps]
+prompt_bytes = 1000
+"""
+
+
+def test_a_gateway_takes_no_more_than_it_could_ever_work_on(server: ChatServer, tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text(SMALL.format(url=server.url))
+    half, rest = head(66_000) + b" " * 60_000, b" " * 6000
+    with serving("--config", str(tmp_path / "gateway.toml"), store=tmp_path / "runs.db") as gateway:
+        with ExitStack() as stack:
+            two = [stack.enter_context(socket.create_connection(address(gateway), timeout=60)) for _ in range(2)]
+            for connection in two:
+                connection.sendall(half)
+            [refused, *_], _, _ = select.select(two, [], [], 60)
+            said = refused.recv(65_536)
+            assert said.startswith(b"HTTP/1.1 503")
+            assert b'"code":"overloaded"' in said
+        for _ in range(100):  # until it is known that they have gone
+            with socket.create_connection(address(gateway), timeout=60) as connection:
+                connection.sendall(half + rest)
+                if connection.recv(65_536).startswith(b"HTTP/1.1 400"):
+                    return
+            time.sleep(0.1)
+    raise AssertionError("what they had sent is still held")
