@@ -8,21 +8,13 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ponder.backends.http1.connection import FRAMING, LARGEST_HEAD, MOST_HEADERS
 from ponder.gateway.departure import Departure
 from ponder.gateway.failures import Failure
 from ponder.gateway.http import Scope
 from ponder.gateway.packets import WholeHeads
 
-__all__ = ["LARGEST_HEAD", "Bounded"]
-
-LARGEST_HEAD = 65_536
-"""Bytes of a request's first line and headers, trailers included."""
-
-FRAMING = 16
-"""Bytes beside the body for each byte of it: the least pieces that it may come in have five."""
-
-MOST_HEADERS = 256
-"""Each takes some hundred bytes of memory, however short it is."""
+__all__ = ["Bounded"]
 
 PATIENCE = 60.0
 """Seconds in which a whole request has to come, its body included; and in which a client has to read `LEAST_READ`."""

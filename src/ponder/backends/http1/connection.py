@@ -14,7 +14,7 @@ from ponder.backends.http1.failures import Broken, CallFailed, Malformed, Silent
 __all__ = ["Connection", "Headers", "Response"]
 
 LARGEST_HEAD = 2**16
-"""Bytes in which the status and the headers of a response have to come, trailers included."""
+"""Bytes in which the first line and the headers of a message have to come, trailers included."""
 
 FRAMING = 16
 """Bytes beside the body for each byte of it: the least pieces that it may come in have five."""
