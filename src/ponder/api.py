@@ -324,7 +324,7 @@ def _verifier(given: str | Verifier | Callable[..., Any] | None) -> Verifier | N
 
 
 def _answers(settings: Settings) -> AnswerFormat:
-    from ponder.verifiers import Answers, JsonValues
+    from ponder.answers import Answers, JsonValues
 
     asked = settings.options.get("response_format") or {}
     return JsonValues() if str(asked.get("type")).startswith("json") else Answers()

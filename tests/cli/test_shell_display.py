@@ -7,6 +7,7 @@ import pytest
 from rich.cells import cell_len
 
 import ponder.strategies  # noqa: F401 - registers them
+from ponder.answers import Answers
 from ponder.backends.scripted import Scripted
 from ponder.cli.picture import Picture
 from ponder.cli.screen import render
@@ -15,7 +16,6 @@ from ponder.core.problem import Problem
 from ponder.core.registry import parse_spec
 from ponder.core.settings import Settings
 from ponder.engine.live import Live
-from ponder.verifiers import Answers
 
 pytestmark = pytest.mark.anyio
 

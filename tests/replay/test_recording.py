@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ponder.answers import Answers
 from ponder.backends.llamacpp import LlamaCpp
 from ponder.backends.scripted import Scripted
 from ponder.backends.weights import resolve
@@ -27,7 +28,6 @@ from ponder.replay.reading import TraceFile
 from ponder.replay.recording.problems import Asked, problems_in, suite
 from ponder.replay.recording.record import Headway, Recording, record
 from ponder.replay.trace import RecordedQuestion
-from ponder.verifiers import Answers
 
 pytestmark = pytest.mark.anyio
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from ponder.answers import extract
 from ponder.core.errors import InvalidOption, PonderError, TraceError, UnknownName
 from ponder.replay.importers.mapping import read_mapping
 from ponder.replay.importers.samples import import_samples
 from ponder.replay.load import load_trace
 from ponder.replay.reading import TraceFile
 from ponder.replay.trace import Trace
-from ponder.verifiers import extract
 
 SHARED = Path(__file__).parents[3] / "shared/data/samples"
 

@@ -19,7 +19,7 @@ from ponder.core.errors import InvalidOption, InvalidProblem, VerifierError
 from ponder.core.problem import Problem
 from ponder.core.verifier import Verifier
 from ponder.verifiers import Choice, Equivalence, Exact, Function, JsonSchema, Math, PYes, Regex
-from ponder.verifiers.pool import Workers
+from ponder.workers.pool import Workers
 
 pytestmark = pytest.mark.anyio
 

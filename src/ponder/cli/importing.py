@@ -76,9 +76,9 @@ def samples(files: tuple[Path, ...], mapping: Path, output: Path) -> None:
 
     Of several FILEs line i of each is about the same question, and adds fields to it.
     """
+    from ponder.answers import extract
     from ponder.replay.importers.mapping import read_mapping
     from ponder.replay.importers.samples import import_samples
-    from ponder.verifiers import extract
 
     _done(output, import_samples(files, read_mapping(mapping), parquet(output), extract))
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ponder.answers.extract import extract
 from ponder.core.branch import Branch
 from ponder.core.ledger import Bill
 from ponder.engine.live import Live
-from ponder.verifiers.extract import extract
 
 __all__ = ["Picture", "Row", "word_for"]
 

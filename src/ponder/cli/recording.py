@@ -40,7 +40,7 @@ def follow(what: Recording, backend: Backend, out: Path) -> None:
 
 
 async def _run(what: Recording, backend: Backend, out: Path, headway: Headway, stopped: list[int]) -> None:
-    from ponder.verifiers import Answers
+    from ponder.answers import Answers
 
     task = asyncio.current_task()
     assert task is not None

@@ -1,4 +1,4 @@
-"""How an answer is found in a text and when two answers are the same: the seam to `ponder.verifiers`."""
+"""How an answer is found in a text and when two answers are the same: the seam to `ponder.answers`."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from ponder.answers.extract import extract
 from ponder.engine.live import Live
-from ponder.verifiers.extract import extract
 
 __all__ = ["Progress"]
 

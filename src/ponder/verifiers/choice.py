@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ponder.answers.forms import form_of
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
 from ponder.core.errors import InvalidProblem
 from ponder.core.problem import Problem
 from ponder.core.verifier import Ask
-from ponder.verifiers.forms import form_of
 from ponder.verifiers.stated import reference_of, stated
 
 __all__ = ["Choice"]

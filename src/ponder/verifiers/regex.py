@@ -10,8 +10,8 @@ from ponder.core.branch import Branch
 from ponder.core.errors import InvalidOption
 from ponder.core.problem import Problem
 from ponder.core.verifier import Ask
-from ponder.verifiers.pool import Undecided, Workers, shared_workers
 from ponder.verifiers.stated import stated
+from ponder.workers.pool import Undecided, Workers, shared_workers
 
 __all__ = ["Regex"]
 

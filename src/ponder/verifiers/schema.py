@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ponder.answers.extract import json_part
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
 from ponder.core.errors import InvalidOption
 from ponder.core.problem import Problem
 from ponder.core.verifier import Ask
-from ponder.verifiers.extract import json_part
-from ponder.verifiers.pool import JobFailed, Undecided, Workers, shared_workers
 from ponder.verifiers.stated import stated
+from ponder.workers.pool import JobFailed, Undecided, Workers, shared_workers
 
 __all__ = ["JsonSchema"]
 

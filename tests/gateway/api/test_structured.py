@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai import OpenAI
 
+from ponder.answers import JsonValues
 from ponder.core.tools import calls_as_value
-from ponder.verifiers import JsonValues
 from tests.servers.chat import ChatServer
 from tests.servers.replies import Said
 

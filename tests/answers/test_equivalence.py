@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ponder.verifiers.equivalence import Equivalence
-from ponder.verifiers.forms import form_of, settle
-from ponder.verifiers.pool import Workers
+from ponder.answers.equivalence import Equivalence
+from ponder.answers.forms import form_of, settle
+from ponder.workers.pool import Workers
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ponder.verifiers.equivalence import Equivalence
-from ponder.verifiers.extract import extract
+from ponder.answers.equivalence import Equivalence
+from ponder.answers.extract import extract
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ponder.verifiers.forms import form_of
-from ponder.verifiers.markup import bare
-from ponder.verifiers.spelling import COMMAND
+from ponder.answers.forms import form_of
+from ponder.answers.markup import bare
+from ponder.answers.spelling import COMMAND
 
 __all__ = ["extract", "json_part"]
 

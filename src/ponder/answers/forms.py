@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ponder.verifiers.quantity import Quantity, read_quantity, same_quantity
-from ponder.verifiers.spelling import COMMAND, TEXT_COMMAND, one_spelling, phrase
+from ponder.answers.quantity import Quantity, read_quantity, same_quantity
+from ponder.answers.spelling import COMMAND, TEXT_COMMAND, one_spelling, phrase
 
 __all__ = ["LONGEST_FORMULA", "Form", "form_of", "settle"]
 

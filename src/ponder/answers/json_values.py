@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ponder.answers.equivalence import Equivalence
 from ponder.core.values import canonical, decode
-from ponder.verifiers.equivalence import Equivalence
-from ponder.verifiers.pool import Workers
+from ponder.workers.pool import Workers
 
 __all__ = ["JsonValues"]
 

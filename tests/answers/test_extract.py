@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.verifiers.extract import extract
+from ponder.answers.extract import extract
 
 BOXES = [
     (r"so it is \boxed{42}.", "42"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ponder.answers import Answers
 from ponder.core.answers import AnswerFormat
-from ponder.verifiers import Answers
-from ponder.verifiers.pool import Workers
+from ponder.workers.pool import Workers
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
+from ponder.answers.forms import form_of, settle
 from ponder.core.errors import VerifierError
-from ponder.verifiers.forms import form_of, settle
-from ponder.verifiers.pool import JobFailed, Undecided, Workers, shared_workers, wait
+from ponder.workers.pool import JobFailed, Undecided, Workers, shared_workers, wait
 
 __all__ = ["Equivalence"]
 

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from ponder.core.errors import VerifierError
-from ponder.verifiers.worker import receive, send
+from ponder.workers.worker import receive, send
 
 __all__ = ["JobFailed", "Undecided", "Workers", "shared_workers", "wait"]
 
@@ -34,7 +34,7 @@ class JobFailed(Exception):
 
 
 class Workers:
-    """Runs jobs of `ponder.verifiers.worker` in at most `size` processes, started when first needed.
+    """Runs jobs of `ponder.workers.worker` in at most `size` processes, started when first needed.
 
     A job that takes more than `seconds` of CPU time, or five times that on the clock, is killed with its process; the
     next one gets a fresh process. `memory` limits the address space of each in bytes. Usable from any thread and from
@@ -115,7 +115,7 @@ class _Process:
         # The program is found where this one found it, whatever the working directory; no keys are handed on.
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-        command = [sys.executable, "-P", "-m", "ponder.verifiers.worker", str(seconds), str(memory)]
+        command = [sys.executable, "-P", "-m", "ponder.workers.worker", str(seconds), str(memory)]
         try:
             self._popen = subprocess.Popen(
                 command,

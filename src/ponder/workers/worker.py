@@ -1,6 +1,6 @@
 """The process that does what may hang, crash or eat memory, so that it can be killed without loss.
 
-``python -m ponder.verifiers.worker CPU_SECONDS MEMORY_BYTES`` reads jobs from standard input and writes replies to
+``python -m ponder.workers.worker CPU_SECONDS MEMORY_BYTES`` reads jobs from standard input and writes replies to
 standard output, each a JSON text behind its length in four bytes. A job is ``[name, *arguments]``; a reply is
 ``{"value": ...}``, ``{"error": "one line"}`` or ``{"undecided": "one line"}``. The first job of each name has two
 replies: one to a rehearsal of that kind of job, then its own. The process ends with its input, that is, its parent.

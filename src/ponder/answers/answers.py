@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ponder.verifiers.equivalence import Equivalence
-from ponder.verifiers.extract import extract
-from ponder.verifiers.pool import Workers
+from ponder.answers.equivalence import Equivalence
+from ponder.answers.extract import extract
+from ponder.workers.pool import Workers
 
 __all__ = ["Answers"]
 

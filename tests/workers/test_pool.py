@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from ponder.answers.equivalence import Equivalence
 from ponder.core.errors import VerifierError
-from ponder.verifiers.equivalence import Equivalence
-from ponder.verifiers.pool import Undecided, Workers
+from ponder.workers.pool import Undecided, Workers
 
 pytestmark = pytest.mark.anyio
 
@@ -111,7 +111,7 @@ def test_a_program_from_standard_input_needs_no_main_guard() -> None:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
 def test_workers_inherit_no_keys_and_end_with_their_parent() -> None:
-    program = _COMPARE + "\nfrom ponder.verifiers.pool import shared_workers"
+    program = _COMPARE + "\nfrom ponder.workers.pool import shared_workers"
     program += "\n(worker,) = shared_workers()._processes"
     program += "\npid = worker._popen.pid"
     program += "\nprint(pid, b'SECRET' in open(f'/proc/{pid}/environ', 'rb').read(), flush=True)"
@@ -141,7 +141,7 @@ async def test_a_worker_that_lacks_its_library_is_an_error_in_one_line(
 
 _COMPARE = f"""
 import asyncio
-from ponder.verifiers import Answers
+from ponder.answers import Answers
 print(asyncio.run(Answers().same(*{PAIR!r})), flush=True)
 """
 
@@ -155,7 +155,7 @@ def _python(program: str, **environment: str) -> subprocess.CompletedProcess[str
 def _children() -> set[int]:
     listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = (line.split(None, 2) for line in listing.splitlines())
-    return {int(pid) for pid, parent, command in rows if int(parent) == os.getpid() and "verifiers.worker" in command}
+    return {int(pid) for pid, parent, command in rows if int(parent) == os.getpid() and "ponder.workers.worker" in command}
 
 
 def _runs(pid: int) -> bool:
