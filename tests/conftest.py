@@ -11,8 +11,10 @@ from hypothesis import settings
 from ponder.answers.equivalence import Equivalence
 from ponder.workers.pool import Workers
 
-# How long an example takes says nothing about the code. With `CI` set, hypothesis also repeats the same examples.
-settings.register_profile("ponder", deadline=None)
+# How long an example takes says nothing about the code. Every run takes the same examples, so that a failure is the
+# change's own; scripts/many-seeds takes others.
+settings.register_profile("ponder", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None, derandomize=False, print_blob=True)
 settings.load_profile("ponder")
 
 # A shell starts what runs in its background deaf to Ctrl-C, and every program that a test starts would inherit that.

@@ -1,29 +1,23 @@
-"""Agreement with correctness labels recorded by others; skipped where the recordings are absent."""
+"""Agreement with correctness labels recorded by others; the recordings lie beside the repository."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from ponder.answers.equivalence import Equivalence
 from ponder.answers.extract import extract
+from tests.shared_data import shared_data
 
 pytestmark = pytest.mark.anyio
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-
 
 def recorded(name: str) -> list[dict[str, Any]]:
-    path = DATA / name
-    if not path.is_file() or shutil.which("zstd") is None:
-        pytest.skip(f"needs the zstd command and the recording {name}")
-    lines = subprocess.run(["zstd", "-dc", str(path)], capture_output=True, check=True).stdout
-    return [json.loads(line) for line in lines.splitlines()]
+    with zstandard.open(shared_data(name), "rb") as lines:
+        return [json.loads(line) for line in lines.read().splitlines()]
 
 
 async def test_math_solutions_of_a_language_model(equivalence: Equivalence) -> None:

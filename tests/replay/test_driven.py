@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import AIME, INTERVAL, branch, needs_recorded, questions, trace
+from worlds import GENERATED, INTERVAL, QWEN, branch, questions, recorded, trace
 
 import ponder.controllers
 import ponder.strategies  # noqa: F401 - both register theirs
@@ -19,7 +19,6 @@ from ponder.core.registry import Plan, registered
 from ponder.core.session import Session
 from ponder.core.voting import vote
 from ponder.replay.driven import drive_all
-from ponder.replay.load import load_trace
 from ponder.replay.methods import methods
 from ponder.replay.trace import Trace
 
@@ -33,22 +32,22 @@ def assert_same(recorded: Trace, spec: str, **how: Any) -> None:
         assert (getattr(one, column) == getattr(other, column)).all(), column
 
 
-@needs_recorded
-def test_adaptive_consistency_is_the_same_through_both_doors_in_every_episode() -> None:
-    assert_same(load_trace(AIME / "qwen3/Qwen3-8B.aime24.json.zst"), "adaptive-consistency(n=64,threshold=0.95)")
+@pytest.mark.parametrize(("name", "orders"), [(GENERATED, 10), (QWEN[3], 100)])
+def test_adaptive_consistency_is_the_same_through_both_doors_in_every_episode(name: str, orders: int) -> None:
+    assert_same(recorded(name), "adaptive-consistency(n=64,threshold=0.95)", orders=orders)
 
 
-@needs_recorded
+@pytest.mark.parametrize("name", [GENERATED, QWEN[0]])
 @pytest.mark.parametrize("spec", BOTH[2:])
-def test_so_are_the_others_that_have_both(spec: str) -> None:
-    assert_same(load_trace(AIME / "qwen3/Qwen3-0.6B.aime24.json.zst"), spec, orders=2)
+def test_so_are_the_others_that_have_both(spec: str, name: str) -> None:
+    assert_same(recorded(name), spec, orders=2)
 
 
 @settings(max_examples=15)
-@given(recorded=questions, orders=st.integers(1, 3))
+@given(branches=questions, orders=st.integers(1, 3))
 @pytest.mark.parametrize("spec", BOTH)
-def test_on_any_trace(spec: str, recorded: list[Any], orders: int) -> None:
-    assert_same(trace(*recorded), spec, orders=orders, interpreted=True)
+def test_on_any_trace(spec: str, branches: list[Any], orders: int) -> None:
+    assert_same(trace(*branches), spec, orders=orders, interpreted=True)
 
 
 def own(program: Any) -> Plan:

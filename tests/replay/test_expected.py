@@ -1,20 +1,15 @@
-"""The published figures, without tolerance."""
+"""The published figures, and those of the generated trace, without tolerance."""
 
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
 import pytest
-from worlds import AIME, needs_recorded
+from worlds import GENERATED, QWEN, figures, recorded
 
 from ponder.core.controller import parse_controller
 from ponder.replay.evaluate import replay
-from ponder.replay.importers.autotts import read_autotts
-from ponder.replay.trace import Trace
-
-MODELS = ("Qwen3-0.6B", "Qwen3-1.7B", "Qwen3-4B", "Qwen3-8B")
 
 # Zheng et al. 2026, arXiv 2602.03845, main table: thousands of sequential tokens.
 SEQUENTIAL = {
@@ -24,45 +19,40 @@ SEQUENTIAL = {
 }
 
 
-@cache
-def recorded(model: str) -> Trace:
-    return read_autotts(AIME / f"qwen3/{model}.aime24.json.zst")
-
-
-def played(model: str, spec: str, **options: Any) -> Any:
+def played(name: str, spec: str, **options: Any) -> Any:
     plan = parse_controller(spec)
-    return replay(recorded(model), plan.controller.program, plan.arguments, **options)
+    return replay(recorded(name), plan.controller.program, plan.arguments, **options)
 
 
-@needs_recorded
-@pytest.mark.parametrize("model", MODELS)
-def test_accuracy_and_tokens_are_the_published_ones(model: str) -> None:
-    expected = json.loads((AIME / "expected-aime24.json").read_text())["results"][f"{model}/aime24"]
+@pytest.mark.parametrize(("name", "methods"), [(GENERATED, 12), *((name, 18) for name in QWEN)])
+def test_accuracy_and_tokens_are_the_expected_ones(name: str, methods: int) -> None:
+    expected = json.loads(figures(name).read_text())["results"][name]
     obtained = {}
     for spec in expected:
-        run = played(model, spec)
-        obtained[spec] = {
+        run = played(name, spec)
+        found = {
             "accuracy_pct": round(100 * run.accuracy, 2),
             "tokens_per_question": int(run.tokens.mean()),
+            "sequential_tokens_per_question": int(run.sequential.mean()),
         }
+        obtained[spec] = {figure: found[figure] for figure in expected[spec]}
     assert obtained == expected
-    assert len(expected) == 18
+    assert len(expected) == methods
 
 
-@needs_recorded
 @pytest.mark.parametrize("spec", SEQUENTIAL)
 def test_sequential_tokens_are_the_published_ones(spec: str) -> None:
-    obtained = tuple(round(float(played(model, spec).sequential.mean()) / 1000, 1) for model in MODELS)
+    obtained = tuple(round(float(played(name, spec).sequential.mean()) / 1000, 1) for name in QWEN)
     assert obtained == SEQUENTIAL[spec]
 
 
-@needs_recorded
-def test_a_method_that_samples_one_by_one_has_only_sequential_tokens() -> None:
-    run = played("Qwen3-4B", "adaptive-consistency(n=64,threshold=0.95)")
+@pytest.mark.parametrize("name", [GENERATED, QWEN[2]])
+def test_a_method_that_samples_one_by_one_has_only_sequential_tokens(name: str) -> None:
+    run = played(name, "adaptive-consistency(n=64,threshold=0.95)")
     assert (run.sequential == run.tokens).all()
 
 
-@needs_recorded
+@pytest.mark.parametrize("name", [GENERATED, QWEN[0]])
 @pytest.mark.parametrize(
     "spec",
     [
@@ -76,14 +66,14 @@ def test_a_method_that_samples_one_by_one_has_only_sequential_tokens() -> None:
         "cmc@0.5(single_update=true)",
     ],
 )
-def test_compiled_and_interpreted_play_the_same_episodes(spec: str) -> None:
-    compiled, plain = (played("Qwen3-0.6B", spec, orders=2, interpreted=flag) for flag in (False, True))
+def test_compiled_and_interpreted_play_the_same_episodes(spec: str, name: str) -> None:
+    compiled, plain = (played(name, spec, orders=2, interpreted=flag) for flag in (False, True))
     for column in ("answers", "correct", "tokens", "sequential", "opened"):
         assert (getattr(compiled, column) == getattr(plain, column)).all(), column
 
 
-@needs_recorded
-def test_threads_change_nothing() -> None:
-    alone, together = (played("Qwen3-8B", "cmc@1.0", orders=20, threads=threads) for threads in (1, 2))
+@pytest.mark.parametrize("name", [GENERATED, QWEN[3]])
+def test_threads_change_nothing(name: str) -> None:
+    alone, together = (played(name, "cmc@1.0", orders=20, threads=threads) for threads in (1, 2))
     assert (alone.tokens == together.tokens).all()
     assert (alone.answers == together.answers).all()

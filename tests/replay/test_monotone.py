@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from worlds import AIME, needs_recorded
+from worlds import GENERATED, QWEN, recorded
 
 import ponder.controllers
 from ponder.core.controller import registered_controllers
-from ponder.replay.load import load_trace
 from ponder.replay.methods import methods
 
 # With more effort CMC is harder to convince: it smooths more and allows the confidence less slack (Zheng et al. 2026).
@@ -28,10 +27,9 @@ def test_every_option_goes_one_way(name: str) -> None:
     assert moving
 
 
-@needs_recorded
 @pytest.mark.parametrize("name", ponder.controllers.SHIPPED)
-def test_mean_tokens_grow(name: str) -> None:
-    trace = load_trace(AIME / "qwen3/Qwen3-4B.aime24.json.zst")
-    tokens = [method.play(trace, orders=20).tokens.mean() for method in methods(f"{name}@0:1:0.1")]
+@pytest.mark.parametrize("trace", [GENERATED, QWEN[2]])
+def test_mean_tokens_grow(name: str, trace: str) -> None:
+    tokens = [method.play(recorded(trace), orders=20).tokens.mean() for method in methods(f"{name}@0:1:0.1")]
     assert all(later >= earlier for earlier, later in pairwise(tokens))
     assert tokens[-1] > 1.5 * tokens[0]

@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stored import INTERVAL, same, written
-from worlds import AIME, needs_recorded
+from worlds import GENERATED, QWEN, recorded_file
 
 from ponder.core.controller import parse_controller
 from ponder.replay.about import About
@@ -73,9 +74,9 @@ def test_texts_are_read_only_when_asked_for(tmp_path: Path) -> None:
 QUESTION = RecordedQuestion("?", "7", [RecordedBranch(["8", "7"], 47, "7", text="so 7")])
 
 
-@needs_recorded
-def test_published_traces_give_the_same_figures_from_either_format(tmp_path: Path) -> None:
-    source = AIME / "qwen3/Qwen3-0.6B.aime24.json.zst"
+@pytest.mark.parametrize("name", [GENERATED, QWEN[0]])
+def test_published_traces_give_the_same_figures_from_either_format(tmp_path: Path, name: str) -> None:
+    source = recorded_file(name)
     published = read_autotts(source)
     file = tmp_path / "t.parquet"
     import_autotts(source, file)

@@ -15,8 +15,7 @@ from ponder.replay.importers.samples import import_samples
 from ponder.replay.load import load_trace
 from ponder.replay.reading import TraceFile
 from ponder.replay.trace import Trace
-
-SHARED = Path(__file__).parents[3] / "shared/data/samples"
+from tests.shared_data import shared_data
 
 RECORD = {
     "q": "1 + 1?",
@@ -129,7 +128,6 @@ characters_per_token = 3.0
 """
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"the recorded samples are not at {SHARED}")
 @pytest.mark.parametrize(
     ("files", "mapping", "shape", "right", "solvable"),
     [
@@ -149,7 +147,10 @@ def test_three_real_shapes(
 ) -> None:
     (tmp_path / "map.toml").write_text(mapping)
     import_samples(
-        [SHARED / file for file in files], read_mapping(tmp_path / "map.toml"), tmp_path / "out.parquet", extract
+        [shared_data(f"samples/{file}") for file in files],
+        read_mapping(tmp_path / "map.toml"),
+        tmp_path / "out.parquet",
+        extract,
     )
     trace = load_trace(tmp_path / "out.parquet")
     correct = trace.finals.reshape(-1, trace.branches) == trace.references[:, None]

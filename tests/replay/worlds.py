@@ -3,20 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import strategies as st
 
 import ponder.controllers
 from ponder.core.controller import ControllerPlan, registered_controllers
+from ponder.replay.load import load_trace
 from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace, build
+from tests.shared_data import shared_data
 
-__all__ = ["AIME", "BRANCHES", "SHIPPED", "branch", "needs_recorded", "questions", "renamed", "trace"]
+__all__ = [
+    "BRANCHES",
+    "GENERATED",
+    "KINDS",
+    "QWEN",
+    "SHIPPED",
+    "branch",
+    "figures",
+    "questions",
+    "recorded",
+    "recorded_file",
+    "renamed",
+    "trace",
+]
 
-AIME = Path(__file__).parents[3] / "shared/data/replay"
-needs_recorded = pytest.mark.skipif(not AIME.is_dir(), reason=f"the recorded traces are not at {AIME}")
+QWEN = ("Qwen3-0.6B/aime24", "Qwen3-1.7B/aime24", "Qwen3-4B/aime24", "Qwen3-8B/aime24")
+"""The published traces, which lie beside the repository."""
+
+GENERATED = "Generated/sums"
+"""The one that is part of it, in the same form."""
+
+
+def figures(name: str) -> Path:
+    """The figures expected on this trace and others."""
+    return Path(__file__).parent / "generated/expected.json" if name == GENERATED else shared_data(_PUBLISHED)
+
+
+_PUBLISHED = "replay/expected-aime24.json"
+
+
+def recorded_file(name: str) -> Path:
+    """The file of this trace."""
+    folder = Path(__file__).parent / "generated/traces" if name == GENERATED else shared_data("replay/qwen3")
+    return folder / f"{name.replace('/', '.')}.json.zst"
+
+
+@cache
+def recorded(name: str) -> Trace:
+    """`GENERATED`, or one of `QWEN`."""
+    return load_trace(recorded_file(name))
+
 
 EFFORTS = (0.0, 1.0)
 
@@ -52,8 +91,10 @@ def _branches(draw: st.DrawFn) -> RecordedBranch:
 BRANCHES = 128
 """As many as the most generous method opens."""
 
-questions = st.lists(_branches(), min_size=BRANCHES, max_size=BRANCHES)
-"""The branches of one question."""
+KINDS = 16
+
+questions = st.lists(_branches(), min_size=KINDS, max_size=KINDS).map(lambda kinds: kinds * (BRANCHES // KINDS))
+"""The branches of one question; each comes several times, because to draw one takes longer than to play it."""
 
 
 def renamed(branches: list[RecordedBranch], name: Callable[[Any], Any]) -> list[RecordedBranch]:
