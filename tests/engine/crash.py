@@ -14,7 +14,7 @@ from rig import Literally, Memory, Model, said, virtually
 
 from ponder.core.answer import Answer
 from ponder.core.answers import AnswerFormat
-from ponder.core.backend import Capability, Completion, Price, Progress, Request
+from ponder.core.backend import Capability, Choice, Completion, Price, Progress, Request
 from ponder.core.budget import Budget
 from ponder.core.errors import BackendError, PonderError
 from ponder.core.problem import Problem
@@ -48,16 +48,23 @@ def steady(capabilities: frozenset[Capability] = ONE_BY_ONE, failure: Failure = 
         if (error := failure(request)) is not None:
             raise error
         reply = said(request, *(_text(request, draw(request, index)) for index in range(request.n)), prompt=10)
-        choices = tuple(dataclasses.replace(choice, logprob=-draw(request).random()) for choice in reply.choices)
+        choices = tuple(_stopped(choice, request) for choice in reply.choices)
         return Completion(choices, reply.usage)
 
     return Model(play, price=Price(0.15, 0.075, 0.6, "test"), capabilities=capabilities)
 
 
+def _stopped(choice: Choice, request: Request) -> Choice:
+    """With a log-probability, and as far as the first stop string."""
+    ends = [choice.text.find(stop) for stop in request.stop if stop in choice.text]
+    if ends:
+        choice = dataclasses.replace(choice, text=choice.text[: min(ends)], finish="boundary")
+    return dataclasses.replace(choice, logprob=-draw(request).random())
+
+
 def _text(request: Request, rng: random.Random) -> str:
     words = " ".join(rng.choices(["so", "then", "thus\n\nhence", "Answer: 3"], k=rng.randint(3, 25)))
-    stops = [words.find(stop) for stop in request.stop if stop in words]
-    return f" {words[: min(stops, default=len(words))]} Answer: {rng.randint(1, 3)}"
+    return f" {words} Answer: {rng.randint(1, 3)}"
 
 
 Outcome = Answer | PonderError

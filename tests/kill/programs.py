@@ -24,6 +24,7 @@ NAMES = (
     "lottery",
     "beam",
     "rationed",
+    "step-beam",
 )
 
 
@@ -125,3 +126,19 @@ async def rationed(s: Session) -> Answer:
 
     lanes = await s.gather(lane(50), lane(75), lane(1000))
     return vote([branch for done in lanes for branch in done], because=" ".join(str(len(done)) for done in lanes))
+
+
+@strategy("step-beam", needs={Capability.CONTINUE})
+async def step_beam(s: Session, width: int = 2) -> Answer:
+    """Beam search over steps: fork each of the best, go one step further, keep those that ended, or said most."""
+    beam = await s.extend(await s.sample(width), until="step")
+    steps = 1
+    while any(branch.live for branch in beam):
+        children = [child for branch in beam if branch.live for child in await s.fork(branch, 2)]
+        grown = await s.extend(children, until="step") + [branch for branch in beam if not branch.live]
+        beam = sorted(grown, key=lambda branch: (branch.live, -len(branch.text)))[:width]
+        rest = [branch for branch in grown if branch.live and branch not in beam]
+        if rest:
+            await s.prune(rest)
+        steps += 1
+    return vote(beam, because=f"{steps} steps")

@@ -32,8 +32,9 @@ class ChatServer:
 
     It passes for vLLM unless `owner` says otherwise. `says` makes the choice of a number for the body of a call.
     `latency` is in seconds a call, `token_latency` in seconds a token of a stream. `faults` answer the next calls, one
-    each, `faulty` all calls to a model, by its name, `models_fault` all look-ups of models. `bodies`, `headers` and
-    `peers` (address and port) are those of the calls so far.
+    each, `faulty` all calls to a model, by its name, `models_fault` all look-ups of models. `names_stops` is whether
+    it says which stop string ended a choice. `bodies`, `headers` and `peers` (address and port) are those of the calls
+    so far.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class ChatServer:
         self.faults: deque[Fault] = deque()
         self.faulty: dict[str, Fault] = {}
         self.models_fault: Fault | None = None
+        self.names_stops = True
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.events: list[tuple[int, str]] = []
@@ -74,6 +76,7 @@ class ChatServer:
             seen.clear()
         self.latency = self.token_latency = 0.0
         self.models_fault = None
+        self.names_stops = True
 
     def wait_for(self, event: str, seconds: float = 30) -> None:
         """Block until some call has met this event."""
@@ -111,6 +114,8 @@ class ChatServer:
         if body.get("stream"):
             return await self._stream(request, body, said)
         choices = [_choice(body, one, index) for index, one in enumerate(said)]
+        if not self.names_stops:
+            choices = [{name: choice[name] for name in choice if name != "stop_reason"} for choice in choices]
         kind = "text_completion" if "prompt" in body else "chat.completion"
         return web.json_response({"object": kind, "choices": choices, "usage": _usage(body, said)})
 
@@ -127,7 +132,8 @@ class ChatServer:
                 await _send(response, {"choices": [delta]})
         for index, one in enumerate(said):
             ending: dict[str, Any] = {} if "prompt" in body else {"delta": {}}
-            ending |= {"index": index, "finish_reason": one.finish, "stop_reason": one.stop}
+            ending |= {"index": index, "finish_reason": one.finish}
+            ending |= {"stop_reason": one.stop} if self.names_stops else {}
             await _send(response, {"choices": [ending]})
         if (body.get("stream_options") or {}).get("include_usage"):
             await _send(response, {"choices": [], "usage": _usage(body, said)})

@@ -50,6 +50,7 @@ def _prose(question: str | list[dict[str, Any]], prefix: str, seed: int) -> str:
 def _story(about: str, seed: int) -> str:
     rng = random.Random(hashlib.sha256(f"{about}{seed}".encode()).digest())
     words = " ".join(rng.choices(WORDS, k=rng.randint(12, 28)))
+    words = words.replace(" the ", ".\n\nThe ").replace(" is ", " is:\n\n") if "17 * 23" in about else words
     return f"{words} 🎉\nAnswer: \\boxed{{{rng.randint(1, 4)}}}"
 
 

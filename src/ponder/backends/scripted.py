@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import anyio
 
 from ponder.backends.needs import refuse_options, refuse_undeclared
-from ponder.backends.thinking import split_thinking
+from ponder.backends.thinking import CLOSE, OPEN, closes, opens_inside, split_thinking
 from ponder.core.backend import Capability, Choice, Completion, Finish, Price, Progress, Request, Usage
 from ponder.core.errors import BackendError, InvalidOption
 
@@ -36,11 +36,13 @@ class Scripted:
 
     `script` is a list of whole replies, or a function ``(request, index) -> reply`` asked for each of the ``n``
     choices. From a list, choice ``i`` of a request is number ``seed + i``, or without a seed the next in turn, among
-    the replies that begin with ``request.prefix``, and it continues from there; if none does, any reply is said in
-    full after the prefix. The texts of a function are continued in the same way.
+    the replies that begin with ``request.prefix`` (white space next to the tags of reasoning aside), and it continues
+    from there; if none does, any reply is said in full after the prefix. The texts of a function are continued in the
+    same way.
 
     Texts obey the request as a model would: reasoning in ``<think>`` goes to ``Choice.thinking`` and is cut at
-    ``thinking_budget``, ``max_tokens`` ends in "length", a stop string in "boundary", every token has probability 1/2.
+    ``thinking_budget``, ``max_tokens`` ends in "length", a stop string, in the reasoning as well, in "boundary", every
+    token has probability 1/2.
     Only a schema is not enforced: a script that is asked for JSON has to say JSON. A `Choice` is taken as it is, an
     error is raised. Each token takes `token_seconds`; with the default of 0 time does not pass.
 
@@ -105,26 +107,49 @@ class Scripted:
             raise reply
         if isinstance(reply, Choice):
             return _Part(reply, ((reply.text, reply.tokens),))
-        return _perform(reply.removeprefix(request.prefix), request)
+        rest = _rest(reply, request.prefix)
+        return _perform(reply if rest is None else rest, request)
 
     def _reply(self, request: Request, index: int) -> Reply:
         if callable(self._script):
             return self._script(request, index)
-        fitting = [text for text in self._script if text.startswith(request.prefix)] or self._script
+        fitting = [text for text in self._script if _rest(text, request.prefix) is not None] or self._script
         if request.seed is not None:
             return fitting[(request.seed + index) % len(fitting)]
         self._said += 1
         return fitting[(self._said - 1) % len(fitting)]
 
 
+def _rest(text: str, prefix: str) -> str | None:
+    """What follows `prefix` in `text`; None if it does not begin so."""
+    if text.startswith(prefix):
+        return text[len(prefix) :]
+    if OPEN not in prefix:
+        return None
+    text, prefix = _bare(text), _bare(prefix)
+    if opens_inside(prefix) and not text.startswith(prefix):
+        prefix = prefix.rstrip()  # what it leaves out stands before the closing tag
+    return text[len(prefix) :] if text.startswith(prefix) else None
+
+
+def _bare(text: str) -> str:
+    """`text` without the white space next to the tags of its reasoning."""
+    if not text.lstrip().startswith(OPEN):
+        return text
+    thinking, visible = split_thinking(text)
+    return f"{OPEN}{thinking}{CLOSE}{visible}" if closes(text) else f"{OPEN}{thinking}"
+
+
 def _perform(text: str, request: Request) -> _Part:
     """Say `text` within the limits of `request`."""
-    thinking, visible = split_thinking(text)
+    said, finish = _until_stop(text, request.stop)
+    closed = closes(said)
+    thinking, visible = split_thinking(said, opens_inside(request.prefix))
     thoughts = _TOKEN.findall(thinking)[: request.thinking_budget]
-    said, finish = _until_stop(visible, request.stop)
-    words = _TOKEN.findall(said)
+    words = _TOKEN.findall(visible)
     if len(thoughts) + len(words) > request.max_tokens:
         finish = "length"
+        closed = closed and len(thoughts) <= request.max_tokens
         thoughts = thoughts[: request.max_tokens]
         words = words[: request.max_tokens - len(thoughts)]
     tokens = len(thoughts) + len(words)
@@ -136,6 +161,7 @@ def _perform(text: str, request: Request) -> _Part:
         thinking_tokens=len(thoughts),
         logprob=_LOGPROB if request.logprobs and tokens else None,
         first=dict.fromkeys((thoughts + words)[:1], _LOGPROB) if request.logprobs else {},
+        thinking_closed=closed and not words,
     )
     return _Part(choice, (*(("", 1) for _ in thoughts), *((word, 1) for word in words)))
 

@@ -8,7 +8,7 @@ explains such tags must be able to show them.
 
 from __future__ import annotations
 
-__all__ = ["ThinkingStream", "opens_inside", "split_thinking"]
+__all__ = ["CLOSE", "OPEN", "ThinkingStream", "closes", "opens_inside", "split_thinking"]
 
 OPEN = "<think>"
 CLOSE = "</think>"
@@ -19,17 +19,27 @@ def opens_inside(prefix: str) -> bool:
     return prefix.rfind(OPEN) > prefix.rfind(CLOSE)
 
 
+def closes(text: str) -> bool:
+    """True if the reasoning is over at the end of `text`."""
+    return CLOSE in text
+
+
 def split_thinking(text: str, inside: bool = False) -> tuple[str, str]:
     """The reasoning and the visible part of `text`, without the tags and the white space next to them.
 
     `inside` says that the reasoning was opened before `text` begins. Reasoning that never ends (the token limit came
-    first) leaves no visible part.
+    first) leaves no visible part. Where no tag stands at an end of the reasoning, as it goes on beyond `text`, the
+    white space there is a part of it.
     """
     before, closed, after = text.partition(CLOSE)
     opened = before.lstrip().startswith(OPEN)
     if not (closed or opened or inside):
         return "", text
-    return before.strip().removeprefix(OPEN).strip(), after.lstrip()
+    if opened:
+        before = before.lstrip().removeprefix(OPEN).lstrip()
+    elif not inside:
+        before = before.lstrip()
+    return before.rstrip() if closed else before, after.lstrip()
 
 
 class ThinkingStream:

@@ -93,6 +93,10 @@ class Choice:
     `logprob` is the mean log-probability of the generated tokens; `first` maps the likeliest first tokens to their
     log-probabilities. Both are absent unless the request asked for log-probabilities. `tool_calls` are as the chat API
     has them: ``{"id": ..., "type": "function", "function": {"name": ..., "arguments": "{...}"}}``.
+
+    Two things matter when the text is continued. `thinking_closed` says that the reasoning is over although no visible
+    text has followed it yet; without it a choice that has only reasoning stands in the middle of it. `unsure` says
+    that a `finish` of "stop" may be a stop string as well: the server does not tell them apart.
     """
 
     text: str
@@ -103,6 +107,8 @@ class Choice:
     logprob: float | None = None
     first: Mapping[str, float] = field(default_factory=dict)
     tool_calls: tuple[Mapping[str, Any], ...] = ()
+    thinking_closed: bool = False
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

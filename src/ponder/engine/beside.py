@@ -23,8 +23,9 @@ from ponder.core.verifier import Verifier
 from ponder.engine.calls import Caller, Cut
 from ponder.engine.clusters import Clusters
 from ponder.engine.memory import Memory
-from ponder.engine.requests import Requests, so_far
+from ponder.engine.requests import Requests
 from ponder.engine.state import Lane, State
+from ponder.engine.steps import so_far
 from ponder.engine.together import together
 
 __all__ = ["Beside"]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ponder.core.actions import Extend
-from ponder.core.backend import Capability, Request
+from ponder.core.backend import Capability, Choice, Request
 from ponder.core.branch import Branch
 from ponder.core.errors import BackendError, BudgetExhausted, Rejected, StrategyError
+from ponder.core.ledger import Charge
 from ponder.engine.calls import Caller, Cut
 from ponder.engine.clusters import Clusters
-from ponder.engine.costs import most
+from ponder.engine.costs import most as most_of
 from ponder.engine.memory import Memory
-from ponder.engine.requests import Requests, so_far
+from ponder.engine.requests import Requests
 from ponder.engine.state import Lane, State
+from ponder.engine.steps import STEP, Leg, growth, next_leg, so_far
 from ponder.engine.together import together
 
 __all__ = ["Extender"]
@@ -23,20 +25,19 @@ __all__ = ["Extender"]
 GIVE_UP = 3
 """After so many failed calls in a row the server is taken to be gone."""
 
-STEP = "\n\n"
-"""Where a reasoning step ends (Beeching et al. 2024, search-and-learn)."""
-
 
 @dataclass(slots=True)
 class _Stretch:
     """What became of branches that were extended together.
 
     `chain` is the length of the dependent chain in tokens; `limit` ended it, `failure` is the last call that failed.
+    `grown` holds each branch as it was and what it got.
     """
 
     chain: int = 0
     limit: BudgetExhausted | None = None
     failure: BackendError | None = None
+    grown: list[tuple[Branch, Choice]] = field(default_factory=list)
 
 
 class Extender:
@@ -64,12 +65,39 @@ class Extender:
         live = [branch for branch in asked.values() if branch.live]
         if any(branch.tokens for branch in live):
             self._requests.require(Capability.CONTINUE, "extend a branch that has begun")
+        if action.until == "step":
+            self._requests.require(Capability.CONTINUE, "extend step by step")
         with self._claimed(live):
-            done = await together([self._continue(lane, batch, action) for batch in self._batches(live)])
-            self._state.deepen(lane, lane.depth + max((stretch.chain for stretch in done), default=0))
+            done = await self._advance(lane, live, action)
             await self.read_answers(live)
         await self._raise_if_nothing_came(lane, live, done)
         return [self._state.current(branch) for branch in action.branches]
+
+    async def _advance(self, lane: Lane, live: Sequence[Branch], action: Extend) -> list[_Stretch]:
+        """Extend branches together: in one go, or by as many calls as it takes them to get a step further."""
+        done: list[_Stretch] = []
+        legs = {branch.id: Leg(stop=(STEP,) if action.until == "step" else ()) for branch in live}
+        most = {branch.id: branch.tokens + (action.tokens or self._requests.settings.max_tokens) for branch in live}
+        while legs:
+            going: dict[Leg, list[Branch]] = {}
+            for identity, leg in legs.items():
+                going.setdefault(leg, []).append(self._state.branches[identity])
+            batches = [(batch, leg) for leg, branches in going.items() for batch in self._batches(branches)]
+            now = await together([self._continue(lane, batch, leg, most) for batch, leg in batches])
+            self._state.deepen(lane, lane.depth + max((stretch.chain for stretch in now), default=0))
+            done += now
+            legs = self._further(legs, now, most) if action.until == "step" else {}
+        return done
+
+    def _further(self, legs: Mapping[str, Leg], now: Sequence[_Stretch], most: Mapping[str, int]) -> dict[str, Leg]:
+        """What is still to be done for the branches that have not come to the end of a step."""
+        further = {}
+        for before, choice in (grown for stretch in now for grown in stretch.grown):
+            branch = self._state.branches[before.id]
+            leg = next_leg(legs[branch.id], before, choice)
+            if leg is not None and branch.live and branch.tokens < most[branch.id]:
+                further[branch.id] = leg
+        return further
 
     @contextmanager
     def _claimed(self, branches: Sequence[Branch]) -> Iterator[None]:
@@ -92,26 +120,26 @@ class Extender:
             batches.setdefault((branch.thinking, branch.text), []).append(branch)
         return list(batches.values())
 
-    async def _continue(self, lane: Lane, batch: list[Branch], action: Extend) -> _Stretch:
-        """Extend branches that stand at the same text."""
+    async def _continue(self, lane: Lane, batch: list[Branch], leg: Leg, most: Mapping[str, int]) -> _Stretch:
+        """Extend branches that stand at the same text, to no more tokens than `most`."""
         done = _Stretch()
         step, before = lane.step, 0  # `before`: of the chain, what the next call has to wait for
         while batch:
-            room = self._requests.settings.max_tokens - batch[0].tokens
+            room = min(self._requests.settings.max_tokens, most[batch[0].id]) - batch[0].tokens
             asked = self._requests.build(
-                max_tokens=min(action.tokens or room, room),
+                max_tokens=min(leg.tokens or room, room),
                 prefix=so_far(batch[0]),
-                stop=(STEP,) if action.until == "step" else (),
+                stop=leg.stop,
                 seed=self._requests.seed(batch[0]),
                 branches=(batch[0].id,),
                 stream=self._stream or lane.cancellable or lane.deadline != float("inf"),
             )
             fit = self._requests.in_one_call(len(batch))
-            count = self._count(lane, step, batch[:fit], asked)
+            count = self._count(lane, step, leg.part(batch[0]), fit, asked)
             now, batch = batch[:count], batch[count:]
             request = asked if len(now) == 1 else replace(asked, n=len(now), branches=tuple(b.id for b in now))
             try:
-                completion = await self._caller.make(lane, step, now[0].id, "branch", request)
+                completion = await self._caller.make(lane, step, leg.part(now[0]), "branch", request)
             except Cut as cut:
                 if cut.limit is None:
                     raise
@@ -130,22 +158,25 @@ class Extender:
                     raise
             else:
                 for branch, choice in zip(now, completion.choices, strict=True):
-                    self._state.grow(branch.id, choice, self._requests.settings.max_tokens)
+                    kept = growth(branch, choice, leg)
+                    self._state.grow(branch.id, kept, self._requests.settings.max_tokens)
+                    self._state.book(Charge(discarded=choice.tokens - kept.tokens))
+                    done.grown.append((branch, choice))
                 done.chain = max(done.chain, before + max(choice.tokens for choice in completion.choices))
                 self._state.reach(lane.depth + done.chain)
             if count < fit:  # the rest needs what this call gave back
                 before = done.chain
         return done
 
-    def _count(self, lane: Lane, step: int, batch: list[Branch], request: Request) -> int:
-        """How many of the batch the next call takes: what an earlier life of the run asked for, or what fits."""
-        planned = self._memory.planned(lane, step, batch[0].id)
+    def _count(self, lane: Lane, step: int, part: str, fit: int, request: Request) -> int:
+        """How many branches the next call takes: what an earlier life of the run asked for, or what fits."""
+        planned = self._memory.planned(lane, step, part)
         if planned is not None:
             return planned
         if not lane.account.bounded:
-            return len(batch)
+            return fit
         # When none fits, one waits for what calls under way may give back.
-        return max(1, lane.account.affordable(most(request, self._state.price), len(batch)))
+        return max(1, lane.account.affordable(most_of(request, self._state.price), fit))
 
     async def read_answers(self, branches: Iterable[Branch]) -> None:
         """Find the answers of branches that have ended by themselves."""

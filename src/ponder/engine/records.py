@@ -100,7 +100,10 @@ def read_error(data: Mapping[str, Any]) -> PonderError:
 
 def _choice(choice: Choice) -> dict[str, Any]:
     data = {"text": choice.text, "tokens": choice.tokens, "finish": choice.finish}
-    optional = {"thinking": "", "thinking_tokens": 0, "logprob": None, "first": {}, "tool_calls": ()}
+    optional = {
+        "thinking": "", "thinking_tokens": 0, "logprob": None, "first": {}, "tool_calls": (),
+        "thinking_closed": False, "unsure": False,
+    }  # fmt: skip
     return data | {name: getattr(choice, name) for name, absent in optional.items() if getattr(choice, name) != absent}
 
 

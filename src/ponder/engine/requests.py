@@ -10,7 +10,7 @@ from ponder.core.errors import MissingCapability
 from ponder.core.problem import Problem
 from ponder.core.settings import Settings
 
-__all__ = ["Requests", "so_far"]
+__all__ = ["Requests"]
 
 
 class Requests:
@@ -76,10 +76,3 @@ class Requests:
         if branch is not None:
             name = f"{branch.id}:{branch.tokens}"
         return zlib.crc32(f"{self._seed}:{name}".encode()) & 0x7FFFFFFF
-
-
-def so_far(branch: Branch) -> str:
-    """The assistant's raw text up to here, with the reasoning in the tags that open models use."""
-    if not branch.thinking:
-        return branch.text
-    return f"<think>{branch.thinking}" + (f"</think>{branch.text}" if branch.text else "")

@@ -15,6 +15,7 @@ from ponder.core.errors import BudgetExhausted, StrategyError
 from ponder.core.ledger import Bill, Charge, Ledger
 from ponder.core.voting import vote
 from ponder.engine.journal import Recorded
+from ponder.engine.steps import STEP
 
 __all__ = ["Lane", "State", "cost_of", "grow", "lane_rng"]
 
@@ -229,15 +230,27 @@ def grow(branch: Branch, choice: Choice, limit: int) -> Branch:
         ending = choice.finish
     elif tokens >= limit:
         ending = "length"
+    text, thinking = _joined(branch, choice)
+    if ending is not None and thinking:
+        text, thinking = text.lstrip(), thinking.strip()
     logprob = choice.logprob
     if choice.logprob is not None and branch.logprob is not None and tokens:
         logprob = (branch.logprob * branch.tokens + choice.logprob * choice.tokens) / tokens
     return replace(
         branch,
-        text=branch.text + choice.text,
-        thinking=branch.thinking + choice.thinking,
+        text=text,
+        thinking=thinking,
         tokens=tokens,
         ending=ending,
         logprob=logprob,
         tool_calls=branch.tool_calls + choice.tool_calls,
     )
+
+
+def _joined(branch: Branch, choice: Choice) -> tuple[str, str]:
+    """The visible text and the reasoning of both; a blank line alone stands for reasoning that has just ended."""
+    text, thinking = branch.text, branch.thinking
+    if choice.thinking and text.strip() and not thinking:  # the template had opened it: only its end could be seen
+        text, thinking = "", text
+    text, thinking = text + choice.text, thinking + choice.thinking
+    return (STEP if choice.thinking_closed and not text else text), thinking

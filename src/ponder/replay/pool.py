@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from ponder.core.actions import Until
 from ponder.core.branch import Branch
 from ponder.core.errors import MissingCapability, TooFewBranches
+from ponder.engine.steps import STEP
 
 __all__ = ["Pool", "Recorded"]
 
@@ -47,13 +48,22 @@ class Pool:
         self._assigned: dict[str, int] = {}
 
     def extend(self, branch: Branch, tokens: int | None, until: Until) -> Branch:
-        """Along the recorded branch, which becomes the run's on first use."""
-        if until != "end":
-            raise MissingCapability(f"there is no record of where a {until} ends")
+        """Along the recorded branch, which becomes the run's on first use.
+
+        Where a step ends is seen in the recorded text; its tokens are taken to be spread evenly over it.
+        """
         sample = self._sample(branch)
         left = sample.tokens - branch.tokens
-        if tokens is not None and tokens < left:
-            return replace(branch, tokens=branch.tokens + tokens)
+        wanted = left if tokens is None else tokens
+        if until == "step":
+            ends = _end_of_step(sample, len(branch.text))
+            takes = max(1, -(-ends * sample.tokens // len(sample.text)) - branch.tokens)
+            if ends < len(sample.text) and takes <= wanted and takes < left:
+                return replace(branch, text=sample.text[:ends], tokens=branch.tokens + takes)
+        if wanted < left:
+            reached = branch.tokens + wanted
+            shown = max(len(branch.text), reached * len(sample.text) // sample.tokens)
+            return replace(branch, text=sample.text[:shown], tokens=reached)
         return replace(
             branch,
             text=sample.text,
@@ -90,3 +100,13 @@ class Pool:
         if index >= len(self._samples):
             raise TooFewBranches(f"the record has {len(self._samples)} branches; the strategy asks for more")
         return self._samples[index]
+
+
+def _end_of_step(sample: Recorded, start: int) -> int:
+    """Where in the recorded text the step ends that is under way at `start`; the end of the text if it is the last."""
+    text = sample.text
+    if not text:
+        raise MissingCapability("there is no record of where a step ends: these branches were recorded without text")
+    begins = len(text) - len(text[start:].lstrip())  # leading blank lines are no step
+    end = text.find(STEP, begins)
+    return len(text) if end < 0 or not text[end:].strip() else end + len(STEP)

@@ -146,6 +146,24 @@ async def _continue(backend: Backend) -> None:
         demand(completion.usage.prompt > alone.usage.prompt, "the prefix is not charged")
 
 
+@_check(Capability.CONTINUE)
+async def _steps(backend: Backend) -> None:
+    """With the stop string that ended it put back, a text goes on behind it."""
+    said = (await call(backend, ASK)).choices[0].text
+    stop = next((letter for letter in said[1:-1] if letter.isalnum()), None)
+    if stop is None:
+        raise Nonconforming(f"{said!r} has no letter to stop at")
+    prefix = ""
+    for _ in range(2):
+        choice = (await call(backend, replace(ASK, prefix=prefix, stop=(stop,)))).choices[0]
+        demand(not choice.text.endswith(stop), f"the stop string is in the text {choice.text!r}")
+        demand(
+            bool(choice.text) or not prefix or choice.finish != "boundary",
+            f"it stops again at once: {prefix!r} was ended by {stop!r} and is not continued",
+        )
+        prefix += choice.text + stop
+
+
 @_check(Capability.SEED)
 async def _seed(backend: Backend) -> None:
     """The same seed gives the same text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ponder.backends.thinking import ThinkingStream, split_thinking
+from ponder.backends.thinking import ThinkingStream, closes, split_thinking
 from ponder.core.backend import Choice, Finish, Progress
 
 __all__ = ["Line"]
@@ -87,6 +87,7 @@ class Line:
             thinking_tokens=_tokens_of_thinking(self._pieces, raw) if thinking else 0,
             logprob=sum(self._logprobs) / len(self._logprobs) if self._logprobs else None,
             first=self._first,
+            thinking_closed=closes(raw) and not visible,
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.backends.openai.counts import Count, count, estimate, estimate_prompt, read_count, share
-from ponder.backends.thinking import opens_inside, split_thinking
+from ponder.backends.thinking import closes, opens_inside, split_thinking
 from ponder.core.backend import Choice, Completion, Finish, Request, Usage
 
 __all__ = ["Draft", "WrongShape", "complete", "content_of", "entries_of", "read", "text_of", "whole"]
@@ -25,13 +25,15 @@ class Draft:
     """One choice as far as it has been received.
 
     `content` still holds ``<think>`` blocks; `reasoning` is what the server kept apart itself. `tokens` is None until
-    the server counted this choice by itself; `pieces` is how many pieces it came in.
+    the server counted this choice by itself; `pieces` is how many pieces it came in. `names_stops` says that the server
+    would have named a stop string that ended it, in `stopped_by`.
     """
 
     content: str = ""
     reasoning: str = ""
     finish: str | None = None
     stopped_by: object = None
+    names_stops: bool = False
     tokens: int | None = None
     pieces: int = 0
     logprobs: list[float] = field(default_factory=list)
@@ -138,6 +140,7 @@ def _read_choice(choice: object) -> Draft:
         reasoning=text_of(message, "reasoning_content", "reasoning"),
         finish=text_of(choice, "finish_reason") or "stop",
         stopped_by=choice.get("stop_reason", choice.get("matched_stop")),
+        names_stops="stop_reason" in choice or "matched_stop" in choice,
         tokens=len(ids) if isinstance(ids, list) else None,
         tool_calls=entries_of(message, "tool_calls"),
     )
@@ -155,6 +158,7 @@ def complete(drafts: list[Draft], counted: Count, request: Request) -> Completio
         raise WrongShape(f"it has {len(drafts)} of {request.n} choices")
     for draft in drafts:
         _check_calls(draft.tool_calls)
+        _cut_stop(draft, request)
     texts = [_texts(draft, request) for draft in drafts]
     tokens = count(counted.output, [draft.tokens for draft in drafts], map(_guess, drafts))
     reasoning = share(counted.reasoning, tokens, texts)
@@ -168,6 +172,8 @@ def complete(drafts: list[Draft], counted: Count, request: Request) -> Completio
             logprob=sum(draft.logprobs) / len(draft.logprobs) if draft.logprobs and request.logprobs else None,
             first=(draft.first or {}) if request.logprobs else {},
             tool_calls=tuple(draft.tool_calls),
+            thinking_closed=closes(draft.content) and not visible,
+            unsure=_is_unsure(draft, request),
         )
         for draft, (thinking, visible), of_all, of_thinking in zip(drafts, texts, tokens, reasoning, strict=True)
     )
@@ -189,9 +195,34 @@ def _guess(draft: Draft) -> int:
     return len(draft.logprobs) or draft.pieces or estimate(written)
 
 
+def _cut_stop(draft: Draft, request: Request) -> None:
+    """Some servers leave the stop string that ended a choice at its end (vLLM with ``include_stop_str_in_output``)."""
+    if draft.finish in _LENGTH:
+        return
+    for stop in sorted(filter(None, request.stop), key=len, reverse=True):
+        for part in ("content", "reasoning") if draft.content or not draft.reasoning else ("reasoning",):
+            said = getattr(draft, part)
+            if said.endswith(stop) and not draft.tool_calls:
+                setattr(draft, part, said.removesuffix(stop))
+                draft.stopped_by = stop
+                return
+
+
+def _is_unsure(draft: Draft, request: Request) -> bool:
+    """True if a stop string may have ended the choice, and the server does not say."""
+    return bool(request.stop) and not draft.names_stops and not draft.tool_calls and _finish(draft, request) == "stop"
+
+
 def _texts(draft: Draft, request: Request) -> tuple[str, str]:
-    thinking, visible = split_thinking(draft.content, opens_inside(request.prefix))
-    return whole(draft.reasoning.strip() or thinking), whole(visible)
+    """The reasoning and the visible text; where they meet and where the reply begins, without white space."""
+    inside = opens_inside(request.prefix)
+    thinking, visible = split_thinking(draft.content, inside)
+    if not draft.reasoning.strip():
+        return whole(thinking), whole(visible)
+    if closes(request.prefix) and not visible:
+        return "", whole(draft.reasoning)  # a server that looks for the end of a reasoning that had ended before
+    reasoning = draft.reasoning if inside else draft.reasoning.lstrip()
+    return whole(reasoning.rstrip() if visible else reasoning), whole(visible)
 
 
 def whole(text: str) -> str:

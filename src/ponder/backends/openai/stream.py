@@ -60,6 +60,7 @@ class Stream:
         """What llama.cpp says about a finished choice when asked to be verbose."""
         if isinstance(verbose, dict):
             line.draft.stopped_by = verbose.get("stopping_word")
+            line.draft.names_stops = "stopping_word" in verbose
             line.settle(verbose.get("tokens_predicted"))
 
     def _line_of(self, choice: object) -> _Line:
@@ -79,6 +80,7 @@ class Stream:
             raise WrongShape(f"choice {unfinished[0]} was not finished")
         completion = complete([line.close() for line in self._lines], self._count, self._request)
         for line, choice in zip(self._lines, completion.choices, strict=True):
+            line.correct(choice.text)
             line.book(choice.tokens)
         return completion
 
@@ -106,6 +108,7 @@ class _Line:
         draft.add_logprobs(choice.get("logprobs"))
         draft.finish = text_of(choice, "finish_reason") or draft.finish
         draft.stopped_by = choice.get("stop_reason", choice.get("matched_stop")) or draft.stopped_by
+        draft.names_stops |= "stop_reason" in choice or "matched_stop" in choice
         calls = entries_of(delta, "tool_calls")
         for call in calls:
             self._add_call(call)
@@ -149,6 +152,12 @@ class _Line:
         """Bring `progress` to `tokens`."""
         if tokens != self._booked or self._index >= len(self._progress.texts):
             self._show(False, "", tokens - self._booked)
+
+    def correct(self, text: str) -> None:
+        """What the visible text is, is known at the end: a server may have left the stop string in it."""
+        shown = self._progress.texts
+        if self._index < len(shown) and shown[self._index] != text:
+            shown[self._index] = text
 
     def close(self) -> Draft:
         half = whole(self._half)

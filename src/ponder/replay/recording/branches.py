@@ -17,7 +17,7 @@ from ponder.core.settings import Settings
 from ponder.core.voting import vote
 from ponder.engine.journal import Record
 from ponder.engine.live import Live
-from ponder.engine.requests import so_far
+from ponder.engine.steps import so_far
 from ponder.replay.recording.problems import Asked
 from ponder.replay.trace import RecordedBranch, RecordedQuestion
 
