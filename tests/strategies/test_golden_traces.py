@@ -27,7 +27,44 @@ def test_self_consistency_returns_the_most_frequent_answer() -> None:
 def test_self_consistency_weighted_by_the_verifier() -> None:
     answer = run("self-consistency(n=3,weight=verifier)", samples("A10:0.2 A10:0.3 B10:0.9"))
     assert answer.value == "B"
-    assert answer.confidence == pytest.approx(0.9 / 1.4)
+    assert answer.confidence == pytest.approx(0.9 / 3)  # of the 3 that all complete branches could have given it
+
+
+@pytest.mark.parametrize(
+    ("spec", "recorded", "value", "confidence"),
+    [
+        ("best-of-n(n=3)", "A10:0.63 -20:0.9 -30:0.9", "A", 0.63 / 3),
+        ("best-of-n(n=3)", "A10:1 A20:1 A30:1", "A", 1.0),
+        ("best-of-n(n=3)", "A10:0 B20:0 A30:0", "A", 0.0),
+        ("best-of-n(n=4,select=naive)", "A10:0.5 A10:0.5 B10:0.8 -99:1.0", "B", 0.2),
+        ("best-of-n(n=2)", "A10:-3.5 B20:-0.0734", "B", None),  # rewards are no probabilities
+        ("best-of-n(n=3)", "A10:-1.0 A20:-1.1 B20:-0.9", "A", None),  # and more votes are no less support
+        ("best-of-n(n=2,select=naive)", "A10:12 B20:7", "A", None),
+        ("self-consistency(n=2,weight=verifier)", "A10:-12 B20:7", "B", None),
+        ("self-consistency(n=4)", "A10 A10 B10 -10", "A", 0.5),
+        ("esc(n=10,window=5)", "A9 A9 A9 A9 C9 B9 B9 B9 B9 B9", "B", 0.5),  # the window decides, all vote
+        ("short-m-at-k(m=2,k=3)", "A10 -20 B30", "A", 0.5),
+        ("adaptive-consistency(n=4)", "A10 B10 A10 A10", "A", 0.75),
+    ],
+)
+def test_confidence_is_the_support_of_all_that_there_could_have_been(
+    spec: str, recorded: str, value: str, confidence: float | None
+) -> None:
+    answer = run(spec, samples(recorded))
+    assert answer.value == value
+    assert answer.confidence == (None if confidence is None else pytest.approx(confidence))
+
+
+def test_an_answer_that_the_verifier_rejects_says_so() -> None:
+    answer = run("best-of-n(n=3)", samples("A10:0.1 B10:0.3 A20:0"))
+    assert "the verifier takes no answer for right, the best has a score of 0.30" in answer.stopped_because
+    assert "takes no answer" not in run("best-of-n(n=3)", samples("A10:0.1 B10:0.6 A20:0")).stopped_because
+
+
+def test_a_branch_without_a_recorded_score_does_not_select_and_the_others_do() -> None:
+    answer = run("best-of-n(n=3)", samples("A10 B10:0.3 A20:0.2"))
+    assert (answer.value, answer.confidence) == ("B", None)
+    assert answer.notes == ("1 of 3 scores failed",)
 
 
 def test_best_of_n_weighted_and_naive_differ() -> None:

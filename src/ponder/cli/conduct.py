@@ -139,7 +139,7 @@ class _Conductor:
         """Note on `error` what the run had spent, and where its record is."""
         if self._live is None:
             return
-        bill = self._live.so_far("").bill
+        bill = self._live.bill
         if bill.calls:
             error.add_note(spent(bill))
             error.add_note(f"run {self._name}")

@@ -57,6 +57,8 @@ def print_fields(named: Iterable[tuple[str, str]], emphasis: str = "") -> None:
 def fields(answer: Answer, *, resumable: bool = False) -> Iterator[tuple[str, str]]:
     """Everything that there is to say about an answer: names and values."""
     yield "answer", _value(answer)
+    if answer.unvoted:
+        yield "unvoted", "no final answer was found to vote on; this is the reply that stands for all, whole"
     yield "confidence", confidence(answer.confidence)
     yield "votes", votes_line(answer.votes)
     yield "stopped", one_line(answer.stopped_because) or "the strategy returned"

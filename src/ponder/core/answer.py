@@ -16,11 +16,12 @@ __all__ = ["Answer"]
 class Answer:
     """The answer to a problem, and how it came about.
 
-    `value` is the final answer, None when there is none; `text` the whole reply that gives it. `confidence` in
-    [0, 1] is the winner's share of the complete samples, or what the strategy says of itself. `votes` maps every
-    answer to its weight, the winner first. `stopped_because` is a phrase for people. `branch` is the id of the branch
-    whose reply `text` is, None if it is of no single one. A strategy fills these; the engine adds the bill, all
-    branches, `notes` (samples that failed, for example) and the run's id.
+    `value` is the final answer, None when there is none; `text` the whole reply that gives it. Where no branch gave an
+    answer to vote on, `text` is the reply that stands for all, and `unvoted` is true. `confidence` in [0, 1] is the
+    support of the winner as a share of what all complete branches could have given it (docs/concepts.md); None where
+    it is not known. `votes` maps every answer to its weight, the winner first. `stopped_because` is a phrase for
+    people. `branch` is the id of the branch whose reply `text` is, None if it is of no single one. A strategy fills
+    these; the engine adds the bill, all branches, `notes` (samples that failed, for example) and the run's id.
     """
 
     value: str | None
@@ -30,6 +31,7 @@ class Answer:
     votes: Mapping[str, float] = field(default_factory=dict)
     branch: str | None = None
     abstained: bool = False
+    unvoted: bool = False
     bill: Bill = field(default_factory=Bill)
     branches: tuple[Branch, ...] = ()
     notes: tuple[str, ...] = ()
@@ -44,6 +46,7 @@ class Answer:
             "stopped_because": self.stopped_because,
             "branch": self.branch,
             "abstained": self.abstained,
+            "unvoted": self.unvoted,
             "votes": dict(self.votes),
             "bill": self.bill.as_dict(),
             "branches": [branch.as_dict() for branch in self.branches],

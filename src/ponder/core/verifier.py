@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+import math
+from typing import Any, Protocol, runtime_checkable
 
 from ponder.core.backend import Capability, Completion, Request
 from ponder.core.branch import Branch
+from ponder.core.errors import VerifierError
 from ponder.core.problem import Problem
 
-__all__ = ["Ask", "Selective", "Verifier"]
+__all__ = ["Ask", "Selective", "Verifier", "checked_score"]
 
 
 class Ask(Protocol):
@@ -21,7 +23,12 @@ class Ask(Protocol):
 
 @runtime_checkable
 class Verifier(Protocol):
-    """Scores a finished branch in [0, 1].
+    """Scores a finished branch.
+
+    A score is the probability that the answer is right, in [0, 1]; or, of a reward model, any finite number: the more
+    the better, and no probability. Where one of a run's scores is outside of [0, 1], all are taken for rewards. A
+    verifier that raises, or gives something else, costs the branch its score; one that does so for every branch has
+    failed, and the run ends with what there is.
 
     `needs` names what the model must be able to do for this verifier; most need nothing.
     """
@@ -30,7 +37,7 @@ class Verifier(Protocol):
     needs: frozenset[Capability]
 
     async def score(self, problem: Problem, branch: Branch, ask: Ask) -> float:
-        """How likely the branch's answer is right, 0 to 1.
+        """How likely the branch's answer is right, 0 to 1; or its reward.
 
         Raises:
             UsageError: the problem has no reference and this verifier cannot do without.
@@ -49,3 +56,20 @@ class Selective(Protocol):
             UsageError: it cannot.
         """
         ...
+
+
+def checked_score(name: str, value: Any) -> float:
+    """What the verifier `name` gave, if it is a score.
+
+    Raises:
+        VerifierError: it is no finite number.
+    """
+    try:
+        number = float(value) if not isinstance(value, str | bytes) else math.nan
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise VerifierError(
+            f"verifier {name} gave {value!r:.80}; a score is a number between 0 and 1, or a finite reward"
+        ) from None
+    return number

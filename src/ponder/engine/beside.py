@@ -16,10 +16,11 @@ from ponder.core.errors import (
     MissingCapability,
     PonderError,
     Rejected,
+    UsageError,
     VerifierError,
     describe,
 )
-from ponder.core.verifier import Verifier
+from ponder.core.verifier import Verifier, checked_score
 from ponder.engine.calls import Caller, Cut
 from ponder.engine.clusters import Clusters
 from ponder.engine.memory import Memory
@@ -29,6 +30,9 @@ from ponder.engine.steps import so_far
 from ponder.engine.together import together
 
 __all__ = ["Beside"]
+
+_FAILED = "!"
+"""After a branch's id, the name of the decision to go on without its score."""
 
 
 class Beside:
@@ -70,7 +74,7 @@ class Beside:
             return None, 0
 
         step = lane.step
-        failures: list[BackendError] = []
+        failures: list[PonderError] = []
         asked = {branch.id: self._state.current(branch) for branch in branches}
         found = dict(zip(asked, await together([one(branch) for branch in asked.values()]), strict=True))
         self._state.deepen(lane, lane.depth + max((tokens for _, tokens in found.values()), default=0))
@@ -78,23 +82,30 @@ class Beside:
         return [found[branch.id][0] for branch in branches]
 
     @contextmanager
-    def _tolerated(self, failures: list[BackendError]) -> Iterator[None]:
+    def _tolerated(self, failures: list[PonderError]) -> Iterator[None]:
         """One failed call beside the branches does not sink the action."""
         try:
             yield
         except Rejected:
             raise
-        except BackendError as error:
+        except (BackendError, VerifierError, UsageError) as error:
             failures.append(error)
 
-    def _tell(self, failures: Sequence[BackendError], asked: int, what: str) -> None:
+    def _tell(self, failures: Sequence[PonderError], asked: int, what: str) -> None:
         if failures and len(failures) == asked:
             raise failures[0]
         if failures:
             self._state.notes.append(f"{len(failures)} of {asked} {what} failed: {failures[0]}")
 
     async def score(self, lane: Lane, branches: Sequence[Branch]) -> list[Branch]:
-        """The branches with their scores; those whose call failed, or did not fit the budget, have none."""
+        """The branches with their scores.
+
+        One whose call did not fit the budget, or failed, has none, nor one for which the verifier raised.
+
+        Raises:
+            BackendError: the calls for all of them failed.
+            VerifierError: the verifier failed for all of them.
+        """
         if self._verifier is None:
             raise MissingCapability("this strategy scores branches and the run has no verifier; give one, e.g. p-yes")
         asked = {branch.id: self._state.current(branch) for branch in branches}
@@ -104,15 +115,25 @@ class Beside:
                 self._state.put(replace(branch, score=0.0))
             elif branch.score is None:
                 unscored.append(branch)
-        failures: list[BackendError] = []
-        chains = await together([self._score_one(lane, branch, self._verifier, failures) for branch in unscored])
+        failed: dict[str, list[PonderError]] = {branch.id: [] for branch in unscored}
+        chains = await together(
+            [self._score_one(lane, branch, self._verifier, failed[branch.id]) for branch in unscored]
+        )
         self._state.deepen(lane, lane.depth + max(chains, default=0))
-        self._tell(failures, len(unscored), "scores")
+        self._tell([error for errors in failed.values() for error in errors], len(unscored), "scores")
+        for identity, errors in failed.items():
+            if errors and self._memory.recorded.result(lane.name, lane.step, identity + _FAILED) is None:
+                self._memory.note(lane.name, lane.step, identity + _FAILED, {"unscored": str(errors[0])})
         return [self._state.current(branch) for branch in branches]
 
-    async def _score_one(self, lane: Lane, branch: Branch, verifier: Verifier, failures: list[BackendError]) -> int:
+    async def _score_one(self, lane: Lane, branch: Branch, verifier: Verifier, failures: list[PonderError]) -> int:
         """Score one branch; returns the verifier's longest dependent chain in tokens."""
         step, chain, number = lane.step, 0, itertools.count()
+        earlier = self._memory.recorded.result(lane.name, step, branch.id + _FAILED)
+        if earlier is not None:  # it may raise no more, and the run that was recorded went on without this score
+            self._memory.take_up(lane, self._memory.recorded.asked(lane.name, step, branch.id))
+            failures.append(VerifierError(earlier["unscored"]))
+            return 0
 
         async def ask(request: Request) -> Completion:
             nonlocal chain
@@ -122,7 +143,7 @@ class Beside:
 
         async def score() -> tuple[float, int]:
             try:
-                return float(await verifier.score(self._requests.problem, branch, ask)), chain
+                return checked_score(verifier.name, await verifier.score(self._requests.problem, branch, ask)), chain
             except (PonderError, Cut):
                 raise
             except Exception as error:

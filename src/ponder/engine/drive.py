@@ -26,6 +26,7 @@ from ponder.core.errors import (
     PonderError,
     StrategyError,
     StrategyStuck,
+    VerifierError,
 )
 from ponder.core.ledger import Charge
 from ponder.core.problem import Problem
@@ -49,8 +50,8 @@ class Environment(Protocol):
         """What the branch would answer now, and the tokens that asking costs."""
         ...
 
-    def score(self, branch: Branch) -> tuple[float, int]:
-        """The verifier's score of the branch, and the tokens that asking costs."""
+    def score(self, branch: Branch) -> tuple[float | None, int]:
+        """The verifier's score of the branch, None if it failed there, and the tokens that asking costs."""
         ...
 
 
@@ -117,7 +118,7 @@ class _Simulation:
         self._environment = environment
         self._settings = settings
         self._seed = seed
-        self._state = State(budget, None, seed)
+        self._state = State(budget, None, seed, settings.max_tokens)
         self._session = Session(problem, settings)
         self._root = _Task(self._state.lane(), plan.start(self._session))
         self._ready: deque[tuple[_Task, Any, Exception | None]] = deque([(self._root, None, None)])
@@ -136,6 +137,8 @@ class _Simulation:
         if isinstance(self._root.error, BudgetExhausted):
             self._state.exhaust(self._root.error)
             return self._state.finish(self._state.best(str(self._root.error)), 0.0)
+        if isinstance(self._root.error, VerifierError):
+            return self._state.finish(self._state.best(f"the verifier failed: {self._root.error}"), 0.0)
         if self._root.error is not None:
             raise self._root.error
         return self._state.finish(checked(self._name, self._root.result), 0.0)
@@ -311,17 +314,19 @@ class _Simulation:
 
     def _score(self, task: _Task, branches: list[Branch]) -> Any:
         found = [self._scored(branch) for branch in branches]
-        return self._ask(
-            task,
-            "verifier",
-            [tokens for _, tokens in found],
-            lambda: [
-                self._state.put(replace(branch, score=score))
-                for branch, (score, _) in zip(branches, found, strict=True)
-            ],
-        )
 
-    def _scored(self, branch: Branch) -> tuple[float, int]:
+        def result() -> list[Branch]:
+            asked = [score for branch, (score, _) in zip(branches, found, strict=True) if branch.answer is not None]
+            if asked and all(score is None for score in asked):
+                raise VerifierError("it gave no score for any branch")
+            if missing := asked.count(None):
+                self._state.notes.append(f"{missing} of {len(asked)} scores failed")
+            pairs = zip(branches, found, strict=True)
+            return [self._state.put(replace(branch, score=score)) for branch, (score, _) in pairs]
+
+        return self._ask(task, "verifier", [tokens for _, tokens in found], result)
+
+    def _scored(self, branch: Branch) -> tuple[float | None, int]:
         """The branch's score, and the tokens that it takes to ask for it."""
         if branch.answer is None:
             return 0.0, 0

@@ -158,15 +158,21 @@ class Extender:
                     raise
             else:
                 for branch, choice in zip(now, completion.choices, strict=True):
-                    kept = growth(branch, choice, leg)
-                    self._state.grow(branch.id, kept, self._requests.settings.max_tokens)
-                    self._state.book(Charge(discarded=choice.tokens - kept.tokens))
+                    self._grow(branch, choice, leg, request)
                     done.grown.append((branch, choice))
                 done.chain = max(done.chain, before + max(choice.tokens for choice in completion.choices))
                 self._state.reach(lane.depth + done.chain)
             if count < fit:  # the rest needs what this call gave back
                 before = done.chain
         return done
+
+    def _grow(self, branch: Branch, choice: Choice, leg: Leg, request: Request) -> None:
+        limit = self._requests.settings.max_tokens
+        if choice.finish == "length" and branch.tokens + request.max_tokens >= limit:
+            limit = branch.tokens + choice.tokens  # however the server counts, and whatever its own limit is
+        kept = growth(branch, choice, leg)
+        self._state.grow(branch.id, kept, limit)
+        self._state.book(Charge(discarded=choice.tokens - kept.tokens))
 
     def _count(self, lane: Lane, step: int, part: str, fit: int, request: Request) -> int:
         """How many branches the next call takes: what an earlier life of the run asked for, or what fits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,9 @@ from ponder.core.errors import (
     StoreError,
     StrategyError,
     StrategyStuck,
+    VerifierError,
 )
+from ponder.core.ledger import Bill
 from ponder.core.problem import Problem
 from ponder.core.registry import Plan
 from ponder.core.session import Session
@@ -74,7 +77,7 @@ class Live:
         patience: float = PATIENCE,
     ) -> None:
         self.plan = plan
-        self.state = State(budget or Budget(), price or backend.price, seed)
+        self.state = State(budget or Budget(), price or backend.price, seed, settings.max_tokens)
         self._name = plan.strategy.name
         self._problem = problem
         self._backend = backend
@@ -113,6 +116,11 @@ class Live:
         """True if the model failed before the strategy was done; the answer is that of the branches until then."""
         return self._broke
 
+    @property
+    def bill(self) -> Bill:
+        """What it has cost up to now."""
+        return replace(self.state.bill, seconds=round(self.clock(), 3))
+
     def so_far(self, because: str) -> Answer:
         """The best answer and the bill at this moment."""
         return self.state.finish(self.state.best(because), self.clock())
@@ -137,7 +145,7 @@ class Live:
         if isinstance(self._outcome, Answer):
             return self.state.finish(self._outcome, self.clock())
         if isinstance(self._outcome, PonderError) and self.state.bill.calls:
-            self._outcome.bill = self.so_far("").bill
+            self._outcome.bill = self.bill
         raise self._outcome
 
     async def _live(self) -> None:
@@ -183,11 +191,11 @@ class Live:
             return await self._best(str(limit))
         except Cut:
             raise StoreError("the journal of this run does not fit the strategy; it cannot be resumed") from None
-        except BackendError as error:
+        except (BackendError, VerifierError) as error:
             if not any(branch.complete for branch in self.state.branches.values()):
                 raise
             self._broke = True
-            return await self._best(f"the model failed: {error}")
+            return await self._best(f"the {'model' if isinstance(error, BackendError) else 'verifier'} failed: {error}")
 
     async def _best(self, because: str) -> Answer:
         await self._performer.read_answers()

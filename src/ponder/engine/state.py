@@ -13,7 +13,8 @@ from ponder.core.branch import Branch, Ending
 from ponder.core.budget import Account, Amount, Budget
 from ponder.core.errors import BudgetExhausted, StrategyError
 from ponder.core.ledger import Bill, Charge, Ledger
-from ponder.core.voting import vote
+from ponder.core.typical import best_reply
+from ponder.core.voting import vote, vote_by_score
 from ponder.engine.journal import Recorded
 from ponder.engine.steps import STEP
 
@@ -65,7 +66,8 @@ def lane_rng(seed: int, name: str) -> random.Random:
 class State:
     """A run's branches, money and remarks."""
 
-    def __init__(self, budget: Budget, price: Price | None, seed: int) -> None:
+    def __init__(self, budget: Budget, price: Price | None, seed: int, max_tokens: int = 0) -> None:
+        self._max_tokens = max_tokens
         self.root = Account(budget)
         self.price = price
         self.seed = seed
@@ -175,7 +177,7 @@ class State:
         """The best answer so far, when the strategy cannot give one: by score if scored, else by vote."""
         complete = [branch for branch in self._in_order() if branch.complete]
         if complete and all(branch.score is not None for branch in complete):
-            return vote(complete, lambda branch: branch.score or 0.0, because)
+            return vote_by_score(complete, because)
         return vote(complete, because=because)
 
     def finish(self, answer: Answer, seconds: float) -> Answer:
@@ -188,13 +190,26 @@ class State:
         because = answer.stopped_because or "the strategy gave its answer"
         if self.exhausted is not None and str(self.exhausted) not in because:
             because = f"{self.exhausted}; {because}"
+        because += self._too_long()
         return replace(
-            answer,
+            _shown(answer, branches),
             stopped_because=because,
             bill=replace(self.bill, seconds=round(seconds, 3)),
             branches=tuple(branches),
             notes=(*answer.notes, *notes),
         )
+
+    def _too_long(self) -> str:
+        """What to say where no reply came to its end."""
+        complete = [branch for branch in self.branches.values() if branch.complete]
+        if not complete or any(branch.ending != "length" for branch in complete):
+            return ""
+        cut = "the only reply was" if len(complete) == 1 else f"all {len(complete)} replies were"
+        if max(branch.tokens for branch in complete) < self._max_tokens:
+            cut += " cut at the limit of the server, or at"
+        else:
+            cut += " cut at"
+        return f"; {cut} max_tokens={self._max_tokens}: raise it (--max-tokens, or max_tokens= from Python)"
 
     def _in_order(self) -> list[Branch]:
         """All branches by their place in the program, which unlike their place in time is the same after a crash."""
@@ -213,6 +228,18 @@ class State:
     def _used(self, identity: str) -> bool:
         """True if an answer may still use the branch, or one that was forked from it."""
         return self.branches[identity].ending not in UNUSED or any(map(self._used, self._children.get(identity, ())))
+
+
+def _shown(answer: Answer, branches: Sequence[Branch]) -> Answer:
+    """The answer; where there was nothing to vote on, with the reply that stands for all."""
+    if answer.value is not None or answer.abstained:
+        return answer
+    if not answer.text:
+        reply = best_reply(branches) if any(branch.text for branch in branches) else None
+        if reply is None or not reply.text:
+            return answer
+        answer = replace(answer, text=reply.text, branch=reply.id, confidence=None)
+    return replace(answer, unvoted=True)
 
 
 def cost_of(recorded: Recorded, price: Price | None) -> Bill:

@@ -11,7 +11,7 @@ from ponder.core.answer import Answer
 from ponder.core.branch import Branch
 from ponder.core.errors import CallTimeout
 from ponder.core.ledger import Bill
-from ponder.gateway.consensus import most_typical
+from ponder.core.typical import best_reply
 from ponder.gateway.running import Finished, Running
 
 __all__ = ["Reply", "body_of", "headers_of", "is_empty", "reply_of", "summary_of", "usage_of"]
@@ -73,13 +73,7 @@ def _spokesman(answer: Answer) -> Branch | None:
     branches = {branch.id: branch for branch in answer.branches}
     if answer.branch in branches:
         return branches[answer.branch]
-    if answer.text:
-        return None
-    for ending in ("stop", "length", "content_filter"):
-        ended = [branch for branch in answer.branches if branch.ending == ending]
-        if ended:
-            return ended[most_typical([branch.text for branch in ended])]
-    return max(answer.branches, key=lambda branch: len(branch.text), default=None)
+    return None if answer.text else best_reply(answer.branches)
 
 
 def usage_of(bill: Bill) -> dict[str, Any]:
@@ -99,6 +93,7 @@ def summary_of(answer: Answer, running: Running | Finished) -> dict[str, Any]:
         "run": answer.run,
         "strategy": running.strategy,
         "value": answer.value,
+        "unvoted": answer.unvoted,
         "confidence": answer.confidence,
         "stopped_because": answer.stopped_because,
         "votes": dict(answer.votes),

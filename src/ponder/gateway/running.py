@@ -107,7 +107,7 @@ class Running:
     @property
     def _spent(self) -> Bill:
         """What this life of it has cost so far; nothing if it never began."""
-        return self.live.so_far("").bill - self._booked if self.live else Bill(usd=0.0)
+        return self.live.bill - self._booked if self.live else Bill(usd=0.0)
 
     @property
     def _booked(self) -> Bill:

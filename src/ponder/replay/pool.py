@@ -86,10 +86,10 @@ class Pool:
             )
         return sample.probes[branch.tokens]
 
-    def score(self, branch: Branch) -> tuple[float, int]:
-        """The recorded score."""
+    def score(self, branch: Branch) -> tuple[float | None, int]:
+        """The recorded score; None where there is none of this branch."""
         sample = self._sample(branch)
-        if sample.score is None:
+        if all(one.score is None for one in self._samples):
             raise MissingCapability("these recorded branches have no verifier scores")
         return sample.score, sample.score_tokens
 

@@ -8,8 +8,7 @@ from ponder.core.answer import Answer
 from ponder.core.options import Count
 from ponder.core.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import pick, vote
-from ponder.strategies.self_consistency import score, vote_by_score
+from ponder.core.voting import vote_by_score
 
 __all__ = ["best_of_n"]
 
@@ -24,8 +23,8 @@ async def best_of_n(s: Session, n: Count = 8, select: Literal["naive", "weighted
     branches = await s.score(await s.extend(await s.sample(n)))
     if select == "weighted":
         return vote_by_score(branches)
-    answered = [branch for branch in branches if branch.answer is not None]
-    if not answered:
-        return vote(answered)
-    best = max(answered, key=score)
-    return pick(best, confidence=best.score, because=f"the best of {len(answered)} scored samples")
+    scored = [branch for branch in branches if branch.answer is not None and branch.score is not None]
+    if not scored:
+        return vote_by_score(branches)
+    best = max(scored, key=lambda branch: branch.score or 0.0)
+    return vote_by_score(branches, f"the best of {len(scored)} scored samples", winner=best)

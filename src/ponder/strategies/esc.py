@@ -21,5 +21,5 @@ async def esc(s: Session, n: Count = 40, window: Count = 5) -> Answer:
         done += drawn
         answers = {branch.answer for branch in drawn}
         if len(drawn) == window and len(answers) == 1 and None not in answers:
-            return vote(drawn, because=f"a window of {window} agreed after {len(done)} samples")
+            return vote(done, winner=drawn[0], because=f"a window of {window} agreed after {len(done)} samples")
     return vote(done, because=f"all {n} samples drawn, no window of {window} agreed")

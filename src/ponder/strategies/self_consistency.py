@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from ponder.core.answer import Answer
@@ -13,9 +11,9 @@ from ponder.core.branch import Branch
 from ponder.core.options import Count
 from ponder.core.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import vote
+from ponder.core.voting import vote, vote_by_score
 
-__all__ = ["probability", "score", "self_consistency", "vote_by_score"]
+__all__ = ["probability", "self_consistency"]
 
 Weight = Literal["none", "logprob", "verifier"]
 
@@ -40,15 +38,3 @@ async def self_consistency(s: Session, n: Count = 16, weight: Weight = "none") -
 def probability(branch: Branch) -> float:
     """The geometric mean of the token probabilities; 0 if they are not known."""
     return 0.0 if branch.logprob is None else math.exp(branch.logprob)
-
-
-def vote_by_score(branches: Sequence[Branch]) -> Answer:
-    """A vote weighted by scores; `confidence` is None if the budget, or a failure, left an answer without one."""
-    known = all(branch.score is not None for branch in branches if branch.answer is not None)
-    answer = vote(branches, score)
-    return answer if known else replace(answer, confidence=None)
-
-
-def score(branch: Branch) -> float:
-    """What the verifier gave; 0 if it was not asked."""
-    return branch.score or 0.0

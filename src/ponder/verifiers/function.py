@@ -63,6 +63,7 @@ class Function:
             number = None
         if number is None or not 0 <= number <= 1:
             raise VerifierError(
-                f"verifier {self.name} gave {value!r:.80}; a score is a number between 0 and 1"
+                f"verifier {self.name} gave {value!r:.80}; a score is a number between 0 and 1 "
+                "(rewards without bounds come from an object with the methods of ponder.core.verifier.Verifier)"
             ) from None
         return number

@@ -1,4 +1,4 @@
-"""Which of several free texts stands for all of them, where there is no final answer to vote on."""
+"""Which of several replies stands for all of them, where there is no final answer to vote on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["most_typical"]
+from ponder.core.branch import Branch
+
+__all__ = ["best_reply", "most_typical"]
 
 _WORD = re.compile(r"\w+")
 _WORDS_READ = 4_000
@@ -32,3 +34,18 @@ def most_typical(texts: Sequence[str]) -> int:
         return 2 * shared / size if size else 0.0
 
     return max(range(len(texts)), key=gain)
+
+
+def best_reply(branches: Sequence[Branch]) -> Branch | None:
+    """The branch whose reply is shown where none has an answer that can be voted on; None if there is no branch.
+
+    Of those that ended by themselves it is the one with the best score, where the verifier liked any, or else the most
+    typical; where none did, of those that were cut; where none is complete, the longest.
+    """
+    for ending in ("stop", "length", "content_filter"):
+        ended = [branch for branch in branches if branch.ending == ending]
+        if any(branch.score for branch in ended):
+            return max(ended, key=lambda branch: branch.score if branch.score is not None else float("-inf"))
+        if ended:
+            return ended[most_typical([branch.text for branch in ended])]
+    return max(branches, key=lambda branch: len(branch.text), default=None)
