@@ -50,6 +50,15 @@ def test_on_any_trace(spec: str, branches: list[Any], orders: int) -> None:
     assert_same(trace(*branches), spec, orders=orders, interpreted=True)
 
 
+@pytest.mark.parametrize("spec", ["adaptive-consistency(n=12)", "esc(n=12,window=4)", "esc(n=12,window=2)"])
+@pytest.mark.parametrize("interpreted", [True, False])
+def test_neither_draws_in_vain_where_the_first_have_no_answer(spec: str, interpreted: bool) -> None:
+    silent = [branch("", 9, None)] * 10
+    assert_same(trace(*silent, *[branch("", 9, "A")] * 2), spec, orders=20, interpreted=interpreted)
+    [controller] = methods(spec)
+    assert controller.play(trace(*silent, *silent), orders=1, interpreted=interpreted).opened.max() == 4
+
+
 def own(program: Any) -> Plan:
     """The strategy of this program, which is not registered."""
     known = registered()["single"]

@@ -146,3 +146,25 @@ def test_no_answer_at_all_is_an_answer_without_value() -> None:
     answer = run("self-consistency(n=2)", samples("-10 -20"))
     assert answer.value is None
     assert answer.bill.total_tokens == 30
+
+
+@pytest.mark.parametrize(
+    ("spec", "drawn"),
+    [
+        ("adaptive-consistency(n=40)", 4),
+        ("adaptive-consistency(n=40,batch=6)", 6),
+        ("esc(n=40,window=5)", 5),
+        ("esc(n=40,window=2)", 4),
+        ("esc(n=3,window=3)", 3),
+        ("self-consistency(n=8)", 8),
+    ],
+)
+def test_adaptive_methods_do_not_draw_in_vain_where_nothing_can_be_voted_on(spec: str, drawn: int) -> None:
+    answer = run(spec, samples("-10 " * 40))
+    assert answer.bill.calls == drawn
+    assert answer.value is None
+
+
+@pytest.mark.parametrize("spec", ["adaptive-consistency(n=40)", "esc(n=40,window=4)"])
+def test_one_answer_among_the_first_is_enough_to_go_on(spec: str) -> None:
+    assert run(spec, samples("-10 -10 -10 A10 " + "A10 " * 36)).value == "A"

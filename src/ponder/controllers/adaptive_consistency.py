@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ponder.core.controller import TO_END, Plan, View, controller
 from ponder.core.options import Count, Share
+from ponder.core.voting import BLIND
 
 __all__ = ["adaptive_consistency"]
 
@@ -21,5 +22,5 @@ def adaptive_consistency(view: View, plan: Plan, n: Count = 40, threshold: Share
         plan.open[0] = 1
         plan.run[b] = TO_END
         yield
-        if view.confidence[0] >= threshold:
+        if view.confidence[0] >= threshold or (b + 1 >= BLIND and view.n_answers[0] == 0):
             return

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ponder.core.controller import TO_END, Plan, View, controller
 from ponder.core.options import Count
+from ponder.core.voting import BLIND
 
 __all__ = ["esc"]
 
@@ -25,5 +26,7 @@ def esc(view: View, plan: Plan, n: Count = 40, window: Count = 5) -> Iterator[No
             agree = agree and view.answer[b] == view.answer[start]
         if agree:
             plan.answer[0] = view.answer[start]
+            return
+        if end >= BLIND and view.n_answers[0] == 0:
             return
         start = end

@@ -9,9 +9,13 @@ from dataclasses import replace
 from ponder.core.answer import Answer
 from ponder.core.branch import Branch
 
-__all__ = ["beta_confidence", "majority_confidence", "pick", "tally", "vote", "vote_by_score"]
+__all__ = ["BLIND", "beta_confidence", "is_blind", "majority_confidence", "pick", "tally", "vote", "vote_by_score"]
 
 Weight = Callable[[Branch], float]
+
+BLIND = 4
+"""After so many complete replies of which none has an answer, adaptive methods draw no more: there is nothing that can
+be voted on, or every reply is too long. As many as the first that can settle a vote."""
 
 
 def _one(branch: Branch) -> float:
@@ -98,6 +102,11 @@ def pick(branch: Branch, confidence: float | None = None, because: str = "") -> 
         value=branch.answer, text=branch.text, confidence=confidence, stopped_because=because, votes=votes,
         branch=branch.id,
     )  # fmt: skip
+
+
+def is_blind(branches: Sequence[Branch]) -> bool:
+    """True if it is in vain to draw more: `BLIND` replies are complete, and none of all has an answer."""
+    return sum(branch.complete for branch in branches) >= BLIND and all(branch.answer is None for branch in branches)
 
 
 def beta_confidence(first: int, second: int) -> float:

@@ -9,7 +9,7 @@ from ponder.core.branch import Branch
 from ponder.core.options import Count, Share
 from ponder.core.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import majority_confidence, vote
+from ponder.core.voting import is_blind, majority_confidence, vote
 from ponder.strategies.dirichlet import dirichlet_confidence
 
 __all__ = ["adaptive_consistency"]
@@ -28,7 +28,8 @@ async def adaptive_consistency(
 ) -> Answer:
     """Sample until the leading answer is surely the mode (Aggarwal et al. 2023, arXiv 2305.11860).
 
-    `batch` samples are drawn at a time: more is faster, and wastes at most ``batch - 1`` of them.
+    `batch` samples are drawn at a time: more is faster, and wastes at most ``batch - 1`` of them. Where none of the
+    first four has an answer no more are drawn.
     """
     done: list[Branch] = []
     while len(done) < n:
@@ -36,4 +37,6 @@ async def adaptive_consistency(
         confidence = majority_confidence(done) if criterion == "beta" else dirichlet_confidence(done)
         if confidence >= threshold:
             return vote(done, because=f"settled after {len(done)} samples: P(mode) {confidence:.3f} >= {threshold:g}")
+        if is_blind(done):
+            return vote(done, because=f"none of {len(done)} samples has an answer to vote on")
     return vote(done, because=f"all {n} samples drawn, P(mode) {confidence:.3f} < {threshold:g}")
