@@ -21,7 +21,7 @@ from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.core.registry import Plan, Strategy, parse_spec, runnable
-from ponder.core.settings import Settings
+from ponder.core.settings import Look, Settings
 from ponder.core.verifier import Selective, Verifier
 from ponder.engine.calls import Watch
 from ponder.engine.journal import Recorded
@@ -89,6 +89,7 @@ async def asolve(
     seed: int | None = None,
     price: str | Price | None = None,
     abstain_below: float | None = None,
+    answers: Look = "rules",
     store: RunStore | None = None,
     watch: Watch | None = None,
     on_start: OnStart | None = None,
@@ -99,8 +100,9 @@ async def asolve(
     `ponder.strategy` has made of a function; `model` a spec such as ``"local/qwen2.5-coder-1.5b"`` (the default),
     ``"openai/gpt-4o-mini"`` or ``"qwen3@http://localhost:8000/v1"``, or a backend that is open already; `budget` is
     ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. `max_tokens` bounds one branch, `thinking_budget` its reasoning. An
-    answer whose confidence is under `abstain_below` is withheld. With a `store` the run is journalled and can be
-    resumed after a crash. `watch` and `on_start` are those of `execute`.
+    answer whose confidence is under `abstain_below` is withheld. With `answers` "model" the model is asked for the
+    answer in a reply where rules find none, and whether two short texts are the same answer. With a `store` the run is
+    journalled and can be resumed after a crash. `watch` and `on_start` are those of `execute`.
 
     Raises:
         UsageError: something that was asked for cannot be done; nothing was sent.
@@ -112,7 +114,9 @@ async def asolve(
     if isinstance(plan, Strategy):
         plan = plan.plan()
     problem = question if isinstance(question, Problem) else Problem.of(_listed(question))
-    settings = Settings(max_tokens=max_tokens, temperature=temperature, top_p=top_p, thinking_budget=thinking_budget)
+    settings = Settings(
+        max_tokens=max_tokens, temperature=temperature, top_p=top_p, thinking_budget=thinking_budget, answers=answers
+    )
     limits = Budget.parse(budget) if isinstance(budget, str) else budget or Budget()
     async with AsyncExitStack() as stack:
         backend = await _connected(model, stack)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -43,6 +43,13 @@ __all__ = ["solve"]
 @click.option("--seed", type=int, help="Repeat a run, on a model that honours seeds.")
 @click.option("--price", metavar="PROMPT/OUTPUT", help="Dollars per million tokens, where nobody knows the price.")
 @click.option("--abstain-below", type=float, metavar="0..1", help="Withhold an answer with less confidence than this.")
+@click.option(
+    "--answers",
+    type=click.Choice(["rules", "model"]),
+    default="rules",
+    show_default=True,
+    help="Who finds the answer in a reply: rules, or where they find none the model, in a short call on the bill.",
+)
 @load_option
 @show_branches_option
 @json_option
@@ -59,6 +66,7 @@ def solve(
     seed: int | None,
     price: str | None,
     abstain_below: float | None,
+    answers: Literal["rules", "model"],
     load: tuple[Path, ...],
     show_branches: bool,
     as_json: bool,
@@ -102,8 +110,8 @@ def solve(
     def start(watch: Watch, on_start: OnStart) -> Coroutine[Any, Any, Answer]:
         return asolve(
             problem, strategy=plan, model=backend, budget=limits, verifier=verifier, max_tokens=max_tokens,
-            temperature=temperature, seed=seed, price=rates, abstain_below=abstain_below, store=store, watch=watch,
-            on_start=on_start,
+            temperature=temperature, seed=seed, price=rates, abstain_below=abstain_below, answers=answers, store=store,
+            watch=watch, on_start=on_start,
         )  # fmt: skip
 
     outcome = conduct(start, backend, view_for(as_json))

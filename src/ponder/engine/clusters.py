@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -11,6 +11,8 @@ from ponder.core.answers import AnswerFormat
 from ponder.core.tools import calls_as_value
 
 __all__ = ["Clusters"]
+
+Look = Callable[[str, str], Awaitable[bool]]
 
 
 class Clusters:
@@ -39,20 +41,31 @@ class Clusters:
         if tool_calls:
             value = calls_as_value(tool_calls)
             return value, value
-        raw = self._format.extract(text)
+        raw = self.extract(text)
         return (raw, None if raw is None else await self.representative(raw))
 
-    async def representative(self, raw: str) -> str:
-        """The first answer of this run that equals `raw`."""
+    def extract(self, text: str) -> str | None:
+        """The answer that rules find in a text."""
+        return self._format.extract(text)
+
+    async def representative(self, raw: str, look: Look | None = None) -> str:
+        """The first answer of this run that equals `raw`, by the rules or by a second `look`."""
         if raw in self._chosen:
             return self._chosen[raw]
         async with self._lock:  # two branches that finish together must not both found a class
             if raw not in self._chosen:
-                chosen = raw
-                for known in dict.fromkeys(self._chosen.values()):
-                    if await self._format.same(known, raw):
-                        chosen = known
-                        break
+                known = list(dict.fromkeys(self._chosen.values()))
+                chosen = await _first(known, raw, self._format.same)
+                if chosen is None and look is not None:
+                    chosen = await _first(known, raw, look)
+                chosen = raw if chosen is None else chosen
                 self._chosen[raw] = chosen
                 self._learned(raw, chosen)
         return self._chosen[raw]
+
+
+async def _first(known: Iterable[str], raw: str, same: Look) -> str | None:
+    for one in known:
+        if await same(one, raw):
+            return one
+    return None

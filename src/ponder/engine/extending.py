@@ -16,6 +16,7 @@ from ponder.engine.clusters import Clusters
 from ponder.engine.costs import most as most_of
 from ponder.engine.memory import Memory
 from ponder.engine.requests import Requests
+from ponder.engine.second_look import SecondLook
 from ponder.engine.state import Lane, State
 from ponder.engine.steps import STEP, Leg, growth, next_leg, so_far
 from ponder.engine.together import together
@@ -53,6 +54,7 @@ class Extender:
         self._requests = requests
         self._stream = stream
         self._busy: set[str] = set()
+        self._second_look = SecondLook(caller, clusters, state, requests)
 
     async def extend(self, lane: Lane, action: Extend) -> list[Branch]:
         """The branches, further along.
@@ -69,7 +71,7 @@ class Extender:
             self._requests.require(Capability.CONTINUE, "extend step by step")
         with self._claimed(live):
             done = await self._advance(lane, live, action)
-            await self.read_answers(live)
+            await self.read_answers(live, lane)
         await self._raise_if_nothing_came(lane, live, done)
         return [self._state.current(branch) for branch in action.branches]
 
@@ -184,12 +186,18 @@ class Extender:
         # When none fits, one waits for what calls under way may give back.
         return max(1, lane.account.affordable(most_of(request, self._state.price), fit))
 
-    async def read_answers(self, branches: Iterable[Branch]) -> None:
-        """Find the answers of branches that have ended by themselves."""
-        for branch in map(self._state.current, branches):
-            if branch.ending == "stop" and branch.raw_answer is None:
-                raw, chosen = await self._clusters.answer(branch.text, branch.tool_calls)
+    async def read_answers(self, branches: Iterable[Branch], lane: Lane | None = None) -> None:
+        """Find the answers of branches that have ended by themselves; with a `lane` the model may be asked for them."""
+        ended = [branch for branch in map(self._state.current, branches) if branch.ending == "stop"]
+        unread = [branch for branch in ended if branch.raw_answer is None]
+        if lane is not None and self._requests.settings.answers == "model":
+            told = [branch for branch in unread if not branch.tool_calls]
+            for branch, (raw, chosen) in zip(told, await self._second_look.read(lane, told), strict=True):
                 self._state.put(replace(branch, raw_answer=raw, answer=chosen))
+            unread = [branch for branch in unread if branch.tool_calls]
+        for branch in unread:
+            raw, chosen = await self._clusters.answer(branch.text, branch.tool_calls)
+            self._state.put(replace(branch, raw_answer=raw, answer=chosen))
 
     async def _raise_if_nothing_came(self, lane: Lane, tried: Sequence[Branch], done: Sequence[_Stretch]) -> None:
         """A failed sample does not sink a run, but a strategy must hear of it when nothing can come any more."""
