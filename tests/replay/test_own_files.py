@@ -128,9 +128,11 @@ def mine(view, plan):
 def test_a_mistake_that_only_compiled_code_meets_is_found_there(file: Path, body: str, words: str) -> None:
     file.write_text(RARE.format(body=body))
     [method] = methods(str(file))
-    method.play(RECORDED, orders=1)  # the first order, which is also tried as plain Python, does not show it
+    method.play(
+        RECORDED, orders=1, interpreted=False
+    )  # the first order, which is also tried as plain Python, does not show it
     with pytest.raises(StrategyError) as caught:
-        method.play(RECORDED, orders=20)
+        method.play(RECORDED, orders=20, interpreted=False)
     assert words in str(caught.value)
     assert "order 0)" not in str(caught.value)
 

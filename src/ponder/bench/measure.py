@@ -59,7 +59,7 @@ def measure(
     orders: int,
     probe_cost: int | None,
     threads: int,
-    interpreted: bool,
+    interpreted: bool | None,
     tick: Callable[[], None],
 ) -> tuple[list[Measured], list[Entry], dict[str, str]]:
     """Play every method on every trace; `tick` is called after each.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ponder.cli.options import examples, json_option
+from ponder.cli.options import examples, interpreted_option, json_option
 from ponder.cli.shell import say
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ __all__ = ["compare"]
 @click.option("--orders", default=100, show_default=True, help="In how many orders the branches are opened.")
 @click.option("--probe-cost", default=None, type=int, help="Tokens charged for a probe; by default as measured, or 0.")
 @click.option("--threads", type=click.IntRange(0), default=1, show_default=True, help="Cores to use; 0 for all.")
-@click.option("--interpreted", is_flag=True, help="Run the controllers as plain Python, which needs no compiling.")
+@interpreted_option
 @click.option(
     "-o",
     "--output",
@@ -68,7 +68,7 @@ def compare(
     orders: int,
     probe_cost: int | None,
     threads: int,
-    interpreted: bool,
+    interpreted: bool | None,
     folder: Path | None,
     as_json: bool,
 ) -> None:

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 __all__ = [
     "examples",
+    "interpreted_option",
     "json_option",
     "load_option",
     "model_option",
@@ -49,6 +50,12 @@ def examples(*lines: str) -> str:
     """The end of a help page; the first character keeps click from joining the lines."""
     return "\n  ".join(["\b\nExamples:", *lines])
 
+
+interpreted_option: Decorator[Any] = click.option(
+    "--interpreted/--compiled",
+    default=None,
+    help="Run the controllers as plain Python, or compile them first; by default what is quicker for so much work.",
+)
 
 strategy_option: Decorator[Any] = click.option(
     "-s",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ponder.cli.options import examples, json_option
+from ponder.cli.options import examples, interpreted_option, json_option
 
 if TYPE_CHECKING:
     from ponder.replay.methods import Method
@@ -59,7 +59,7 @@ FIRST_LOOK = (
 @click.option("--probe-cost", type=int, help="Tokens charged for a probe.  [default: as measured, else 0]")
 @click.option("--budget", metavar="tokens=N", help="A limit for every episode, as it would hold live.")
 @click.option("--threads", type=click.IntRange(0), default=1, show_default=True, help="Cores to use; 0 for all.")
-@click.option("--interpreted", is_flag=True, help="Run the controllers as plain Python, which needs no compiling.")
+@interpreted_option
 @json_option
 def replay(
     traces: tuple[Path, ...],
@@ -69,7 +69,7 @@ def replay(
     probe_cost: int | None,
     budget: str | None,
     threads: int,
-    interpreted: bool,
+    interpreted: bool | None,
     as_json: bool,
 ) -> None:
     """How methods would have done on recorded traces, without a model.

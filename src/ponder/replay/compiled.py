@@ -10,8 +10,9 @@ from typing import Any
 from ponder.core.errors import MissingCapability
 from ponder.replay import environment
 from ponder.replay.guarded import borrowing
+from ponder.replay.kept import Kept, made_from
 
-__all__ = ["compiled", "compiled_play_all"]
+__all__ = ["compiled", "compiled_play_all", "kept"]
 
 
 @cache
@@ -40,15 +41,13 @@ def compiled(function: Callable[..., Any], *, careful: bool = False) -> Any:
 
 
 @cache
-def compiled_play_all() -> Any:
-    """`environment.play_all`, compiled; takes the same arguments, with NumPy arrays for lists."""
-    play_all, borrowed = compiled(environment.play_all), borrowing()
+def compiled_play_all(program: Callable[..., Any]) -> Any:
+    """`environment.play_all` with this program built in, compiled; takes NumPy arrays for lists."""
+    play_all, borrowed, body = compiled(environment.play_all), borrowing(), compiled(program)
 
-    def run(
-        program: Any, options: Any, view: Any, plan: Any, books: Any, tables: Any, results: Any, part: Any, orders: Any
-    ) -> Any:
+    def run(options: Any, view: Any, plan: Any, books: Any, tables: Any, results: Any, part: Any, orders: Any) -> Any:
         return play_all(
-            program,
+            body,
             options,
             borrowed(view),
             borrowed(plan),
@@ -59,7 +58,19 @@ def compiled_play_all() -> Any:
             orders,
         )
 
-    return _numba().njit(nogil=True)(run)
+    return kept(run, program, body)
+
+
+def kept(run: Callable[..., Any], program: Any, body: Any, kind: str = "") -> Any:
+    """The function compiled, or as it was when it was last compiled with this program, for this kind of use.
+
+    `body` is the dispatcher that the function passes on.
+    """
+    dispatcher = _numba().njit(nogil=True)(run)
+    source = made_from(program, kind)
+    if source:
+        dispatcher._cache = Kept(source, body)
+    return dispatcher
 
 
 def _numba() -> Any:

@@ -11,7 +11,7 @@ from ponder.core.controller import Plan, Program, View
 from ponder.core.errors import describe
 from ponder.core.plane import MISTAKES
 from ponder.replay.charges import SPENT
-from ponder.replay.compiled import compiled, compiled_play_all
+from ponder.replay.compiled import compiled_play_all
 from ponder.replay.counted import EndlessLoop, counted
 from ponder.replay.environment import Outcomes, Tables, begin, carry_out, play_all
 from ponder.replay.foreign import foreign_play_all, narrowed
@@ -48,6 +48,11 @@ class Episodes:
         """True for what is shipped, and tested to keep to its arrays; all else is checked at every access."""
         return (self.program.__module__ or "").startswith("ponder.controllers.")  # None: made by exec
 
+    @property
+    def work(self) -> int:
+        """Steps of a branch, if every branch is opened and goes to its end: some microseconds each as plain Python."""
+        return len(self.orders) * (self.trace.lengths.size + self.trace.probes.size)
+
     def plainly(self) -> Part:
         """As plain Python."""
         data, start, room = self._tables(lists=True), self._start(), furnish(self.trace, lists=True)
@@ -66,15 +71,15 @@ class Episodes:
         """
         data = self._tables(lists=False)
         if self.trusted:
-            play_compiled, program = compiled_play_all(), compiled(self.program)
+            play_compiled = compiled_play_all(self.program)
         else:
             play_compiled = foreign_play_all(self.program, self.options, *furnish(self.trace, lists=False)[:2])
 
         def part(questions: tuple[int, int], results: Outcomes) -> tuple[int, int, int]:
             room = furnish(self.trace, lists=False)
-            first = program if self.trusted else tuple(narrowed(one, self.trace.branches) for one in room[:2])
+            reach = () if self.trusted else (tuple(narrowed(one, self.trace.branches) for one in room[:2]),)
             found: tuple[int, int, int] = play_compiled(
-                first, self.options, *room, data, results, questions, len(self.orders)
+                *reach, self.options, *room, data, results, questions, len(self.orders)
             )
             return found
 

@@ -26,6 +26,9 @@ __all__ = ["Replayed", "replay"]
 TRIAL = 4
 """Questions on which a person's program is tried as plain Python, under one order, before it is compiled."""
 
+FEW = 2_000_000
+"""Of `Episodes.work`, about what plain Python does in the time in which a program is compiled."""
+
 PART = 2000
 """Episodes after which a player listens to Ctrl-C."""
 
@@ -42,13 +45,15 @@ def replay(
     seed_order: str = "python",
     probe_cost: int = 0,
     budget: Budget | None = None,
-    interpreted: bool = False,
+    interpreted: bool | None = None,
     threads: int = 1,
 ) -> Replayed:
     """Play `program` with these options on every question of a trace, under so many orders of its branches.
 
     The orders are those of `ponder.replay.conditions`, `probe_cost` is in tokens a probe, `budget` holds for each
-    episode; `threads` may be 0, for all cores. What Numba cannot compile runs as plain Python, with a `PonderWarning`.
+    episode; `threads` may be 0, for all cores. `interpreted` is True for plain Python, False for compiled code, None
+    for plain Python as long as that is quicker than to compile. What Numba cannot compile runs as plain Python, with a
+    `PonderWarning`.
 
     Raises:
         InvalidOption: no orders, or too many; a probe that costs more than an interval; a budget not of tokens.
@@ -64,9 +69,21 @@ def replay(
         tokens_of(budget),
     )
     results = outcomes(len(trace.questions) * orders)
+    if interpreted is None:
+        interpreted = _few(episodes)
     part = episodes.plainly() if interpreted else _compiled(episodes)
     _play(episodes, part, results, threads)
     return _shaped(results, len(trace.questions), orders)
+
+
+def _few(episodes: Episodes) -> bool:
+    """True until more has been played of a program than it takes to compile it: at most twice the time of the best."""
+    _played[episodes.program] = done = _played.get(episodes.program, 0) + episodes.work
+    return done <= FEW
+
+
+_played: dict[Any, int] = {}
+"""Work that has come, for each program."""
 
 
 def _compiled(episodes: Episodes) -> Part:

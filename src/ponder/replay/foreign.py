@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from ponder.core.controller import Plan, Program, View
-from ponder.replay.compiled import compiled, compiled_play_all
+from ponder.replay import environment
+from ponder.replay.compiled import compiled, kept
 from ponder.replay.counted import counted
-from ponder.replay.guarded import guarding, kinds
+from ponder.replay.guarded import borrowing, guarding, kinds
+from ponder.replay.kept import Kept
 from ponder.replay.proxies import BY_BRANCH
 
 __all__ = ["Uncompilable", "foreign_play_all", "narrowed"]
@@ -28,7 +30,7 @@ def narrowed(bundle: Any, branches: int) -> Any:
 
 
 def foreign_play_all(program: Program, options: Sequence[Any], view: View, plan: Plan) -> Any:
-    """`compiled_play_all` with this program built in; takes a narrowed view and plan in its place.
+    """`compiled_play_all` of this program; takes a narrowed view and plan before all else.
 
     Raises:
         Uncompilable: a line that Numba does not know, or a name that may have no value when it is read.
@@ -54,15 +56,18 @@ def _build(program: Program, options: Sequence[Any], view: View, plan: Plan) -> 
 
     with _explained(program):
         body = compiled(counted(program), careful=True)
+        whole = _inside(body, program, options)
         # By itself first, so that what is wrong is said of the person's line and not of ours.
-        body.compile((kinds(view, False), kinds(plan, True), *map(typeof, options)))
-    return _inside(body)
+        if not (isinstance(whole._cache, Kept) and whole._cache.known()):
+            body.compile((kinds(view, False), kinds(plan, True), *map(typeof, options)))
+    return whole
 
 
-def _inside(body: Any) -> Any:
+def _inside(body: Any, program: Program, options: Sequence[Any]) -> Any:
     from numba import njit
 
-    play_all, shown, planned = compiled_play_all(), guarding(False), guarding(True)
+    play_all, borrowed = compiled(environment.play_all), borrowing()
+    shown, planned = guarding(False), guarding(True)
 
     def start(view: Any, plan: Any, shown: Any, planned: Any, *options: Any) -> Any:
         for a in range(planned.tally.size):  # of which only what was shown is cleared between episodes
@@ -75,9 +80,19 @@ def _inside(body: Any) -> Any:
         reach: Any, options: Any, view: Any, plan: Any, books: Any, tables: Any, results: Any, part: Any, orders: Any
     ) -> Any:
         held = (shown(reach[0]), planned(reach[1]), *options)
-        return play_all(begin, held, view, plan, books, tables, results, part, orders)
+        return play_all(
+            begin,
+            held,
+            borrowed(view),
+            borrowed(plan),
+            borrowed(books),
+            borrowed(tables),
+            borrowed(results),
+            part,
+            orders,
+        )
 
-    return njit(nogil=True)(run)
+    return kept(run, program, begin, f"foreign {[type(one).__name__ for one in options]}")
 
 
 @contextmanager

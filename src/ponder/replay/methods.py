@@ -54,7 +54,7 @@ class Method:
         probe_cost: int | None = None,
         budget: Budget | None = None,
         threads: int = 1,
-        interpreted: bool = False,
+        interpreted: bool | None = None,
     ) -> Replayed:
         """On every question of the trace, under so many orders of its branches.
 

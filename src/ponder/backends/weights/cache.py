@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from ponder.backends.weights.progress import human
 from ponder.backends.weights.registry import ModelCard
 from ponder.core.errors import WeightsError
+from ponder.core.folders import cache_dir
 
 __all__ = [
     "cache_dir",
@@ -30,16 +30,6 @@ __all__ = [
 ]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if sys.platform != "win32" else (errno.ENOSPC,)
-
-
-def cache_dir() -> Path:
-    """``$PONDER_CACHE``, or else ``ponder`` in the user's cache folder. It may not exist yet."""
-    chosen = os.environ.get("PONDER_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "ponder"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ponder"
 
 
 def folder_of(card: ModelCard) -> Path:
