@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from ponder.answers.equivalence import Equivalence
 from ponder.answers.extract import extract
+from ponder.answers.finding.statement import core
 from ponder.workers.pool import Workers
 
 __all__ = ["Answers"]
 
 
 class Answers:
-    """Finds answers with `extract` and compares them with `Equivalence`; implements `ponder.core.answers`."""
+    """Finds answers with `extract` and compares them with `Equivalence`; implements `ponder.core.answers`.
 
-    def __init__(self, workers: Workers | None = None) -> None:
+    With the `question` it knows what a short statement adds to it: "The capital of Australia is Canberra" says
+    Canberra, and "Jupiter" is choice B.
+    """
+
+    def __init__(self, workers: Workers | None = None, question: str = "") -> None:
         self._equivalence = Equivalence(workers)
+        self._question = question
 
     def extract(self, text: str) -> str | None:
         """The final answer that `text` gives, or None if it gives none."""
-        return extract(text)
+        found = extract(text)
+        return None if found is None else core(found, self._question) or found
 
     async def same(self, left: str, right: str) -> bool:
         """True when both mean the same; see `Equivalence.same`."""
         return await self._equivalence.same(left, right)
-
-    async def cluster(self, answers: Iterable[str]) -> list[int]:
-        """For each answer the index of the first answer that it equals, its own if it is new."""
-        return await self._equivalence.cluster(answers)

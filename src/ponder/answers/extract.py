@@ -2,238 +2,140 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ponder.answers.forms import form_of
+from ponder.answers.finding.boxes import boxes
+from ponder.answers.finding.calculations import result_of
+from ponder.answers.finding.fences import fences, only_code
+from ponder.answers.finding.found import Found
+from ponder.answers.finding.json_objects import Data, keyed, whole
+from ponder.answers.finding.labels import lines, names_answer, results, sentences
+from ponder.answers.finding.placeholders import is_placeholder
+from ponder.answers.finding.reasoning import visible
+from ponder.answers.finding.short import is_number, last_line, short_reply
+from ponder.answers.finding.tags import hashes, tags
 from ponder.answers.markup import bare
-from ponder.answers.spelling import COMMAND
 
 __all__ = ["extract", "json_part"]
 
-_WINDOW = 100_000  # characters from the end of the text that are looked at
-_TRIES = 16  # marks of one kind that are tried, from the last one back
+_WINDOW = 100_000
+"""Characters from the end of the text that are looked at."""
+_LONGEST_STATEMENT = 2_000
+"""A value that is longer states nothing inside itself."""
+_ENDS_IN_BOX = re.compile(r"\\boxed\{([+-]?[A-Za-z0-9](?:[A-Za-z0-9.,/]{0,60}[A-Za-z0-9])?)\}[\s.*$]{0,8}\Z")
+_AFTER_BOX = re.compile(r"(?:\}|\}\$|,|\band|\bor)[\s$]{0,4}\Z")
+_OPTION = re.compile(
+    r"[*_\s]{0,6}(?:so,? |thus,? |therefore,? |hence,? )?(?:answer )?(?:option|choice)[*_\s]{1,4}\(?([A-Ja-j])\)?"
+    r"[*_]{0,3}(?:[.\s]{0,4}\Z|[:,]? (?:is|would be|seems)\b[^\n]{0,80})",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(r"[A-J]|\([A-Ja-j]\)")
+
+_Finder = Callable[[str], Iterator[Found]]
 
 
 def extract(text: str) -> str | None:
     r"""The final answer that `text` gives, or None if it gives none.
 
-    Of all statements of an answer the last counts: ``\boxed{...}`` or ``\fbox{...}``, "Answer: ...", "the answer is
-    ...", ``#### ...`` (GSM8K, Cobbe et al. 2021), ``<answer>...</answer>``, a JSON object with an "answer" key, or a
-    fenced JSON block. A box inside an answer line is the answer of that line; an unclosed box reaches to the end of
-    its line. Markdown, ``$`` signs and the closing full stop are taken off, units are not. Of a calculation,
-    ``5 + 9 = 14``, its result is the answer.
+    The strongest statement counts, and of several that are equally strong the last:
 
-    Without any such statement, a last line that is short and nothing but a number or a choice is the answer. A number
-    somewhere in a sentence never is. Reasoning before ``</think>`` is ignored; without that mark it is all reasoning.
+    1. ``\boxed{...}``; a line "Answer: ..." in any of some forty languages, or a heading and what follows it;
+       ``<answer>...</answer>``; ``#### ...`` (GSM8K, Cobbe et al. 2021); a JSON object with an "answer" key;
+    2. a sentence: "the answer is ...", "the correct option is ...";
+    3. "Result: ...", "option B is right"; JSON that is all of the reply or its fenced block;
+    4. a last line that is nothing but a number or a choice; a reply that is one short statement; one block of code.
+
+    A value is kept whole: a program, a list, a matrix, several equations. Markdown, ``$`` signs and the closing full
+    stop are taken off, units are not. Of a calculation, ``5 + 9 = 14``, its result is the answer. Reasoning is passed
+    over; placeholders that were copied from the question, ``N/A`` and ``null`` are no answer. Linear in the text.
     """
-    visible = _visible(text)[-_WINDOW:]
+    shown = visible(text)[-_WINDOW:]
     # The usual end of a reply, at a tenth of the cost: nothing can come after it, so it is the last statement.
-    if ending := _ENDS_IN_BOX.search(visible, max(0, len(visible) - 80)):
+    ending = _ENDS_IN_BOX.search(shown, max(0, len(shown) - 80))
+    if (
+        ending
+        and not is_placeholder(ending[1])
+        and not _AFTER_BOX.search(shown, max(0, ending.start() - 20), ending.start())
+    ):
         return ending[1]
-    data = next(_data(visible), None)
-    rest = visible if data is None else visible[: data[0]] + " " * (data[1] - data[0]) + visible[data[1] :]
-    stated = [found for marks in (_boxes, _sentences, _hashes, _tags) if (found := next(marks(rest), None))]
-    if data is not None:
-        stated.append((data[0], data[2]))
-    return _result(max(stated)[1]) if stated else _last_line(visible)
+    return _stated(shown) or _said(shown)
 
 
 def json_part(text: str) -> str | None:
     """The JSON in `text` from which `extract` would take the answer, whole and as it stands; None if there is none."""
-    visible = _visible(text)[-_WINDOW:]
-    data = next(_data(visible), None)
-    return None if data is None else visible[data[0] : data[1]]
+    shown = visible(text)[-_WINDOW:]
+    data = next(keyed(shown), None) or whole(shown)
+    return None if data is None else shown[data.start : data.end]
 
 
-def _visible(text: str) -> str:
-    before, closed, after = text.rpartition("</think>")
-    if closed:
-        return after
-    return before if "<think>" in text else text
+def _stated(text: str) -> str | None:
+    """The strongest statement of an answer, the last of those."""
+    data = next(keyed(text), None)
+    rest = text if data is None else text[: data.start] + " " * (data.end - data.start) + text[data.end :]
+    if found := _last(rest, (boxes, lines, tags, _numbers), _from_json(data)):
+        return found
+    if found := _last(rest, (sentences,)):
+        return found
+    return _last(rest, (results, _options), _from_json(whole(text)))
 
 
-_ENDS_IN_BOX = re.compile(r"\\boxed\{([+-]?[A-Za-z0-9](?:[A-Za-z0-9.,/]*[A-Za-z0-9])?)\}[\s.*$]*\Z")
-_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?:(\{)|\s(?P<word>[^\s{}$\\]+))")
-_BOX_END = re.compile(r"[\n$]|\\[\])]|\Z")
+def _last(text: str, finders: tuple[_Finder, ...], also: Found | None = None) -> str | None:
+    found = [first for finder in finders if (first := next(finder(text), None))]
+    if also is not None:
+        found.append(also)
+    return _cleaned(max(found).value) if found else None
 
 
-def _boxes(text: str) -> Iterator[tuple[int, str]]:
-    for match in _from_the_end(_BOX, text, "box"):
-        content = match["word"] or text[match.end() : _closing_brace(text, match.end())]
-        if value := bare(content):
-            yield match.start(), value
+def _cleaned(value: str) -> str:
+    """A value that itself says "the answer is 5", or holds a box, is what that says."""
+    if len(value) <= _LONGEST_STATEMENT and "\n" not in value.strip():
+        inner = _last(value, (boxes, sentences))
+        if inner is not None:
+            return inner
+    elif value.lstrip().startswith(("Answer", "\\boxed", "The answer", "```")) and (
+        inner := _stated(value) or _fenced(value)
+    ):
+        return inner
+    return result_of(bare(value))
 
 
-def _closing_brace(text: str, start: int) -> int:
-    """Where the brace before `start` closes; the end of the line if it never does."""
-    depth = 1
-    for mark in re.finditer(r"\\.|[{}]", text[start:]):
-        depth += {"{": 1, "}": -1}.get(mark[0], 0)
-        if depth == 0:
-            return start + mark.start()
-    end = _BOX_END.search(text, start)
-    return end.start() if end else len(text)
+def _fenced(value: str) -> str | None:
+    blocks = fences(value)
+    return blocks[0].content if len(blocks) == 1 else None
 
 
-_STATEMENT = re.compile(
-    r"\b(?:answer|correct\ (?:option|choice))\b"
-    r"(?:\ (?:to|for|of)\ [^.\n:=]{1,80}?)?"
-    r"[*_]{0,3}\s{0,3}"
-    r"(?:[:：]|(?P<verb>is|would\ be|must\ be|should\ be)\b[*_ ]{0,3}(?P<then>[:：])?"
-    r"(?:(?:therefore|thus|hence|simply|just)\b,?\ ?)?)"
-    r"[ \t*_]{0,8}(?P<value>[^\n]*)",
-    re.IGNORECASE | re.VERBOSE,
-)
-_HEADING = re.compile(r"^[#*_ \t>]*(?:final\ )?answer[*_: \t]*$", re.IGNORECASE | re.MULTILINE)
-_SENTENCE_END = re.compile(r"(?<=[^\s.])[.!?](?=[*_\"')]*(?:\s+[A-Z(*$\\\[]|\s*$))")
-_NO_VALUE = re.compile(
-    r"(?:not|that|correct|incorrect|right|wrong|clear|unclear|obvious|given|obtained|found|known|unknown|in|as|to|because)\b",
-    re.IGNORECASE,
-)
+def _numbers(text: str) -> Iterator[Found]:
+    for found in hashes(text):
+        if is_number(found.value) or _CHOICE.fullmatch(found.value):  # otherwise a heading
+            yield found
 
 
-_UNPAIRED = re.compile(r"(?<=[^\s*_])[*_]{1,3}\Z")
-"""Emphasis whose first half was taken for a part of what stands before the value."""
+def _options(text: str) -> Iterator[Found]:
+    """``Option B is correct.`` as the last line that says something."""
+    start = text.rstrip().rfind("\n") + 1
+    if match := _OPTION.match(text, start):
+        yield Found(start, match[1])
 
 
-def _sentences(text: str) -> Iterator[tuple[int, str]]:
-    lower = text.lower()
-    if "answer" not in lower and "correct " not in lower:
-        return
-    marks = itertools.chain(_statements(text, lower), _from_the_end(_HEADING, text))
-    for match in sorted(marks, key=lambda mark: mark.start(), reverse=True):
-        value = match.groupdict().get("value") or _next_line(text, match.end())
-        value = _UNPAIRED.sub("", bare(_SENTENCE_END.split(value, maxsplit=1)[0]))
-        loose = match.groupdict().get("verb") and not match["then"]
-        if value and not (loose and _NO_VALUE.match(value)):
-            yield match.start(), value
-
-
-def _statements(text: str, lower: str) -> Iterator[re.Match[str]]:
-    """The last matches of `_STATEMENT`, tried only where its first word stands: most of a text has none."""
-    if len(lower) != len(text):  # a few letters grow when they are lowered
-        yield from _from_the_end(_STATEMENT, text)
-        return
-    for word in ("answer", "correct option", "correct choice"):
-        start = len(lower)
-        for _ in range(_TRIES):
-            start = lower.rfind(word, 0, start)
-            if start < 0:
-                break
-            if match := _STATEMENT.match(text, start):
-                yield match
-
-
-def _next_line(text: str, start: int) -> str:
-    """The next line that says something; a displayed formula counts as one line."""
-    lines = text[start : start + 1_000].split("\n")
-    said = (line for line in lines if line.strip(" \t$*_>") not in ("", "\\[", "\\]", "\\(", "```"))
-    return next(said, "")
-
-
-_HASHES = re.compile(r"^[ \t]*#{4}[ \t]*([^\n#]+)$", re.MULTILINE)
-_TAG = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
-
-
-def _hashes(text: str) -> Iterator[tuple[int, str]]:
-    for match in _from_the_end(_HASHES, text, "####"):
-        if _is_number(value := bare(match[1])) or _CHOICE.fullmatch(value):  # otherwise a heading
-            yield match.start(), value
-
-
-def _tags(text: str) -> Iterator[tuple[int, str]]:
-    for match in _from_the_end(_TAG, text, "</"):
-        if value := bare(match[1]):
-            yield match.start(), value
-
-
-_LETTER = re.compile(r"[^\W\d_]")
-
-
-def _result(value: str) -> str:
-    """The last number of a calculation; an equation in a letter, or anything else, as it is."""
-    calculation, equals, last = value.rpartition("=")
-    if not equals or _LETTER.search(COMMAND.sub(" ", calculation)) or calculation.endswith(("<", ">", "!")):
-        return value
-    number = bare(last)
-    return number if _is_number(number) else value
-
-
-_FENCE = re.compile(r"```json\s*\n(.*?)\n\s*```", re.DOTALL | re.IGNORECASE)
-_KEY = re.compile(r"\"(?:final_)?answer\"\s*:")
-_KEYS = ("answer", "final_answer")
-
-
-def _data(text: str) -> Iterator[tuple[int, int, str]]:
-    """Start, end and answer of JSON that is or holds the answer."""
-    for start, end in itertools.chain(_objects(text), (match.span(1) for match in _from_the_end(_FENCE, text, "```"))):
-        value = _decode(text[start:end])
-        if isinstance(value, dict | list):
-            yield start, end, _json_answer(value)
-            return
-    if text.strip()[:1] in ("{", "[") and isinstance(value := _decode(text), dict | list):
-        yield 0, len(text), _json_answer(value)
-
-
-def _objects(text: str) -> Iterator[tuple[int, int]]:
-    """Spans of the last objects that have an answer key."""
-    decoder = json.JSONDecoder()
-    for key in _from_the_end(_KEY, text, 'answer"'):
-        start = key.start()
-        for _ in range(_TRIES):
-            start = text.rfind("{", 0, start)
-            if start < 0:
-                break
-            try:
-                value, end = decoder.raw_decode(text, start)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(value, dict) and not value.keys().isdisjoint(_KEYS):
-                yield start, end
-                break
-
-
-def _json_answer(value: Any) -> str:
-    if isinstance(value, dict):
-        value = next((value[key] for key in _KEYS if key in value), value)
-    if isinstance(value, str):
-        return extract(value) or bare(value)
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _decode(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+def _from_json(data: Data | None) -> Found | None:
+    if data is None or (value := _json_answer(data.answer)) is None:
         return None
+    return Found(data.start, value)
 
 
-_LONGEST_VALUE = 40
-_FORMULA_END = re.compile(r"\s*(?:\\\]|\$\$)\s*\Z")
-_FORMULA_START = re.compile(r"\A\s*(?:\\\[|\$\$)")
-_LIST_MARK = re.compile(r"[ \t]*(?:[-*+]\ |\(?\w{1,2}[.)]\s*\Z)")
-_CHOICE = re.compile(r"[A-J]|\([A-Ja-j]\)")
+def _json_answer(value: Any) -> str | None:
+    if isinstance(value, str):
+        value = extract(value) or bare(value)
+        return None if not value or is_placeholder(value) else value
+    return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _last_line(text: str) -> str | None:
-    line = _FORMULA_END.sub("", text.rstrip()).rsplit("\n", 1)[-1]
-    value = bare(_FORMULA_START.sub("", line))
-    if _CHOICE.fullmatch(value):
-        return value
-    return value if _is_number(value) and not _LIST_MARK.match(line) else None
-
-
-def _is_number(value: str) -> bool:
-    """True for a number, with or without a unit, and nothing else."""
-    return 0 < len(value) <= _LONGEST_VALUE and form_of(value).quantity is not None
-
-
-def _from_the_end(pattern: re.Pattern[str], text: str, literal: str = "") -> list[re.Match[str]]:
-    """The last matches first. `literal` is in every match: to look for it alone is ten times faster."""
-    if literal not in text:
-        return []
-    return list(pattern.finditer(text))[: -_TRIES - 1 : -1]
+def _said(text: str) -> str | None:
+    """What a reply says that states no answer as such."""
+    if "```" in text and (code := only_code(text)):
+        return code
+    value = last_line(text) or (None if names_answer(text) else short_reply(text))
+    return None if value is None else result_of(value)
