@@ -188,7 +188,7 @@ async def execute(
             earlier = _earlier(store, run, job) if named else earlier
         journal = store.journal(run) if store is not None and run is not None else None
         live = Live(
-            plan, problem, backend, answers=_answers(job.settings), settings=job.settings, seed=job.seed,
+            plan, problem, backend, answers=_answers(job.settings, problem), settings=job.settings, seed=job.seed,
             budget=job.budget, price=job.price, verifier=verifier, journal=journal, recorded=earlier, watch=watch,
         )  # fmt: skip
         if on_start is not None:
@@ -327,11 +327,11 @@ def _verifier(given: str | Verifier | Callable[..., Any] | None) -> Verifier | N
     return verifiers.resolve(given) if isinstance(given, str) else verifiers.Function(given)
 
 
-def _answers(settings: Settings) -> AnswerFormat:
+def _answers(settings: Settings, problem: Problem) -> AnswerFormat:
     from ponder.answers import Answers, JsonValues
 
     asked = settings.options.get("response_format") or {}
-    return JsonValues() if str(asked.get("type")).startswith("json") else Answers()
+    return JsonValues() if str(asked.get("type")).startswith("json") else Answers(question=problem.question)
 
 
 def _withhold(answer: Answer, threshold: float | None) -> Answer:

@@ -24,5 +24,4 @@ async def test_replies_become_votes(workers: Workers) -> None:
     format: AnswerFormat = Answers(workers)
     answers = [answer for reply in REPLIES if (answer := format.extract(reply)) is not None]
     assert answers == [r"\frac12", "0.5", "50%", r"\frac{\sqrt{4}}{4}", "2"]
-    assert await Answers(workers).cluster(answers) == [0, 0, 0, 0, 4]
-    assert await format.same(answers[0], answers[3])
+    assert [await format.same(answers[0], answer) for answer in answers] == [True, True, True, True, False]

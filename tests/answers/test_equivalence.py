@@ -180,7 +180,3 @@ async def test_a_very_long_answer_is_compared_as_text_only() -> None:
     assert not await Equivalence(unused).same(long, "2000x")
     assert await Equivalence(unused).same(long, f" {long} ")
     assert unused.jobs == 0
-
-
-async def test_clusters_are_named_by_their_first_member(equivalence: Equivalence) -> None:
-    assert await equivalence.cluster(["0.5", "2", r"\frac12", "1/2", "2.0", "x"]) == [0, 1, 0, 0, 1, 5]

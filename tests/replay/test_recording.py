@@ -52,7 +52,7 @@ async def recorded(out: Path, backend: Any, **changed: Any) -> Headway:
     options = {"interval": 3, "texts": True, "settings": Settings(max_tokens=10), "asked": ASKED, "source": "test"}
     what = Recording(n=3, seed=0, **{**options, **changed})  # type: ignore[arg-type]
     headway = Headway(len(what.asked))
-    await record(what, backend, out, Answers(), headway)
+    await record(what, backend, out, lambda problem: Answers(question=problem.question), headway)
     return headway
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ponder.answers.equivalence import Equivalence
 from ponder.answers.extract import extract
-from ponder.answers.finding.statement import core
 from ponder.workers.pool import Workers
 
 __all__ = ["Answers"]
@@ -23,8 +22,7 @@ class Answers:
 
     def extract(self, text: str) -> str | None:
         """The final answer that `text` gives, or None if it gives none."""
-        found = extract(text)
-        return None if found is None else core(found, self._question) or found
+        return extract(text, self._question)
 
     async def same(self, left: str, right: str) -> bool:
         """True when both mean the same; see `Equivalence.same`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -46,20 +45,6 @@ class Equivalence:
             return bool(await wait(self._ask(first, second)))
         except (Undecided, JobFailed):
             return False
-
-    async def cluster(self, answers: Iterable[str]) -> list[int]:
-        """For each answer the index of the first answer that it equals, its own if it is new."""
-        founders: dict[str, int] = {}
-        found: list[int] = []
-        for index, answer in enumerate(answers):
-            for founder, place in founders.items():
-                if await self.same(founder, answer):
-                    found.append(place)
-                    break
-            else:
-                founders[answer] = index
-                found.append(index)
-        return found
 
     def _ask(self, first: str, second: str) -> Future[Any]:
         key = (first, second)

@@ -16,10 +16,11 @@ from ponder.answers.finding.labels import lines, names_answer, results, sentence
 from ponder.answers.finding.placeholders import is_placeholder
 from ponder.answers.finding.reasoning import visible
 from ponder.answers.finding.short import is_number, last_line, short_reply
+from ponder.answers.finding.statement import core
 from ponder.answers.finding.tags import hashes, tags
 from ponder.answers.markup import bare
 
-__all__ = ["extract", "json_part"]
+__all__ = ["extract", "extract_stated", "json_part"]
 
 _WINDOW = 100_000
 """Characters from the end of the text that are looked at."""
@@ -37,8 +38,8 @@ _CHOICE = re.compile(r"[A-J]|\([A-Ja-j]\)")
 _Finder = Callable[[str], Iterator[Found]]
 
 
-def extract(text: str) -> str | None:
-    r"""The final answer that `text` gives, or None if it gives none.
+def extract(text: str, question: str = "") -> str | None:
+    r"""The final answer that `text` gives to `question`, or None if it gives none.
 
     The strongest statement counts, and of several that are equally strong the last:
 
@@ -49,19 +50,26 @@ def extract(text: str) -> str | None:
     4. a last line that is nothing but a number or a choice; a reply that is one short statement; one block of code.
 
     A value is kept whole: a program, a list, a matrix, several equations. Markdown, ``$`` signs and the closing full
-    stop are taken off, units are not. Of a calculation, ``5 + 9 = 14``, its result is the answer. Reasoning is passed
-    over; placeholders that were copied from the question, ``N/A`` and ``null`` are no answer. Linear in the text.
+    stop are taken off, units are not. Of a calculation, ``5 + 9 = 14``, its result is the answer; of a short sentence
+    what it adds to the question (`ponder.answers.finding.statement`). Reasoning is passed over; placeholders
+    that were copied from the question, ``N/A`` and ``null`` are no answer. Linear in the text.
     """
     shown = visible(text)[-_WINDOW:]
     # The usual end of a reply, at a tenth of the cost: nothing can come after it, so it is the last statement.
     ending = _ENDS_IN_BOX.search(shown, max(0, len(shown) - 80))
-    if (
-        ending
-        and not is_placeholder(ending[1])
-        and not _AFTER_BOX.search(shown, max(0, ending.start() - 20), ending.start())
-    ):
+    if ending and not is_placeholder(ending[1]) and not _one_of_several(shown, ending.start()):
         return ending[1]
-    return _stated(shown) or _said(shown)
+    value = _stated(shown) or _said(shown)
+    return None if value is None else core(value, question) or value
+
+
+def extract_stated(text: str) -> str | None:
+    """The answer that a text states as such, so far: a short text that still grows is no answer yet."""
+    return _stated(visible(text)[-_WINDOW:])
+
+
+def _one_of_several(text: str, box: int) -> bool:
+    return _AFTER_BOX.search(text, max(0, box - 20), box) is not None
 
 
 def json_part(text: str) -> str | None:

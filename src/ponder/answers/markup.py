@@ -8,14 +8,15 @@ __all__ = ["bare"]
 
 _WRAPPED = re.compile(
     r"""
-    (?P<left> \*{1,3} | _{1,3} | ` | " | ' | \$\$? ) (?P<inner> .*? ) (?P=left)
+    [“„«「『‘‚] (?P<curly> [^“”„«»「」『』‘’‚]*) [”“»「」』’‘]
+    | (?P<left> \*{1,3} | _{1,3} | ` | " | ' | \$\$? ) (?P<inner> .*? ) (?P=left)
     | \\\( (?P<round> .* ) \\\) | \\\[ (?P<square> .* ) \\\]
     | \\(?:text|textbf|mathrm|mathbf|mbox) \s* \{ (?P<text> [^{}]* ) \}
     """,
     re.VERBOSE | re.DOTALL,
 )
 _FORMULA = re.compile(r"(?<!\\)\$([^$\n]+)(?<!\\)\$|\\\(|\\\)|\\\[|\\\]")
-_PLACEHOLDER = re.compile(r"(?:\\(?:boxed|fbox)\{)?[.…\s]*\}?|<[^<>]*>|\[?your answer\]?", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"(?:\\(?:boxed|fbox)\{)?[.…\s]*\}?", re.IGNORECASE)
 _LAYERS = 4  # nobody wraps a value in more
 
 

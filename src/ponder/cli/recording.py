@@ -60,7 +60,7 @@ async def _run(what: Recording, backend: Backend, out: Path, headway: Headway, s
         if what.interval is not None and not can_probe(backend):
             say(f"{backend.name} cannot continue a branch, so none is probed: this trace has width and no depth")
             what = replace(what, interval=None)
-        await record(what, backend, out, Answers(), headway)
+        await record(what, backend, out, lambda problem: Answers(question=problem.question), headway)
     finally:
         await backend.aclose()
         ticker.cancel()

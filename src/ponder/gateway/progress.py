@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from ponder.answers.extract import extract
+from ponder.answers.extract import extract_stated
 from ponder.engine.live import Live
 
 __all__ = ["Progress"]
 
 _SHOWN = 60
-
-_GOES_ON = "\nand"
-"""Keeps the last word of a text that still grows from being taken for its answer."""
 
 
 class Progress:
@@ -42,7 +39,7 @@ class Progress:
         line = f"{len(branches)} branches, {ended} ended, {tokens} tokens"
         votes: dict[str, int] = {}
         for name, branch in branches.items():
-            answer = branch.answer if branch.raw_answer else extract(self._texts.get(name, branch.text) + _GOES_ON)
+            answer = branch.answer if branch.raw_answer else extract_stated(self._texts.get(name, branch.text))
             if answer is not None:
                 votes[answer] = votes.get(answer, 0) + 1
         if votes:

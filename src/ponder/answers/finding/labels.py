@@ -30,8 +30,8 @@ def _join(verbs: str, between: str) -> re.Pattern[str]:
     """What joins a noun to its value."""
     return re.compile(
         rf"(?:{between})?[*_}}]{{0,3}}(?:\s{{0,3}}(?P<sign>{_SEPARATOR})"
-        rf"|(?:\s{{1,3}}|(?<=[*_]))(?P<verb>{verbs})(?![^\W\d_])[*_ ]{{0,3}}(?P<then>[:：])?(?:\s?(?:{LEADS})\b[,:]?\s?)?)"
-        r"[ \t*_]{0,8}",
+        rf"|(?:\s{{1,3}}|(?<=[*_]))(?P<verb>{verbs})(?![^\W\d_])[*_ ]{{0,3}}(?P<then>[:：])?"
+        rf"(?:\s?(?:{LEADS})\b[,:]?\s?)?)[ \t*_]{{0,8}}",
         re.IGNORECASE,
     )
 
@@ -57,7 +57,7 @@ _UNPAIRED = re.compile(r"(?<=[^\s*_])[*_]{1,3}\Z")
 
 
 def lines(text: str) -> Iterator[Found]:
-    """ "Answer: 5", "### Answer" and the line after it, "**Final answer** (B)": on a line of their own."""
+    """Yields ``Answer: 5``, ``### Answer`` and the line after it, ``**Final answer** (B)``: on lines of their own."""
     for noun, end, join_with in _nouns(text, _NOUN):
         if (start := _begins_line(text, noun)) is None:
             continue
@@ -72,7 +72,7 @@ def lines(text: str) -> Iterator[Found]:
 
 
 def sentences(text: str) -> Iterator[Found]:
-    """ "The answer is 5", "so the correct option is B": anywhere."""
+    """Yields "the answer is 5", "so the correct option is B": anywhere."""
     for noun, end, join_with in sorted(_nouns(text, _NOUN) + _nouns(text, _OPTION), key=_start, reverse=True):
         if _is_wrong(text, noun):
             continue
@@ -82,7 +82,7 @@ def sentences(text: str) -> Iterator[Found]:
 
 
 def results(text: str) -> Iterator[Found]:
-    """ "Result: 5", "Solution: x = 2"."""
+    """Yields ``Result: 5``, ``Solution: x = 2``."""
     for match in list(_RESULT.finditer(text))[: -TRIES - 1 : -1]:
         for found in _value(text, match.start(), match.end(), loose=False):
             if len(found.value) <= 80 and "\n" not in found.value:

@@ -22,14 +22,18 @@ _LONGEST_OPTION = 200
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`options` maps the text of each choice, without case, to its letter; `words` are its words, without endings."""
+    """What can be told of a question.
+
+    `options` maps the text of each choice, without case, to its letter; `words` are its words, without endings;
+    `alternatives` those around an "or", one of which is the answer. `polar` questions want yes or no.
+    """
 
     options: dict[str, str] = field(default_factory=dict)
     words: frozenset[str] = frozenset()
     text: str = ""
     polar: bool = False
     true_false: bool = False
-    alternatives: bool = False
+    alternatives: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=256)
@@ -39,7 +43,7 @@ def read_question(text: str) -> Question:
     options = _options(text)
     true_false = bool(_TRUE_FALSE.search(text))
     asked = _asked(text)
-    alternatives = " or " in asked and not true_false
+    alternatives = frozenset() if true_false else _alternatives(asked)
     polar = not options and not alternatives and not true_false and bool(_POLAR.match(asked))
     words = frozenset(stem(word) for word in words_of(text))
     return Question(options, words, text.casefold(), polar, true_false, alternatives)
@@ -52,7 +56,7 @@ def words_of(text: str) -> list[str]:
 
 def stem(word: str) -> str:
     """A word without its ending, as far as a comparison of a question with its answer needs."""
-    for ending in ("'s", "’s", "ing", "ed", "es", "s"):
+    for ending in ("'s", "’s", "ing", "ied", "ies", "ed", "es", "s", "e", "y"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word.removesuffix(ending)
     return word
@@ -62,6 +66,15 @@ def _asked(text: str) -> str:
     """The sentence that asks: the last one with a question mark, else the last one."""
     before = text.rpartition("?")[0] or text
     return re.split(r"[.!?\n:]\s", before[-400:].strip())[-1].strip("¿ \"'")
+
+
+def _alternatives(asked: str) -> frozenset[str]:
+    """The words on both sides of an "or": what the answer will be one of."""
+    before, either, after = asked.casefold().rpartition(" or ")
+    if not either:
+        return frozenset()
+    listed = re.split(r"[:?;]|\b(?:is|are|was|were|bigger|smaller|better)\b", before)[-1]
+    return frozenset(map(stem, (*words_of(listed)[-6:], *words_of(after)[:4])))
 
 
 def _options(text: str) -> dict[str, str]:

@@ -26,7 +26,8 @@ _SO = re.compile(
 _GREETING = re.compile(r"(?:sure|certainly|of course|okay|ok|great|well|hello|hi)\b[,!.:]{1,2}\s{0,4}", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"(?:i(?:'m| am) sorry|sorry|i (?:can(?:no|')t|do not|don't|am not|am unable)|as an ai|let me|let us|let's|"
-    r"here (?:is|are)|we (?:can|need|have to|must)|to (?:solve|find|answer|determine)|step 1|first,|i will|i'll|given)\b",
+    r"here (?:is|are)|we (?:can|need|have to|must)|to (?:solve|find|answer|determine)|step 1|first,|i will|i'll|"
+    r"given)\b",
     re.IGNORECASE,
 )
 
@@ -39,14 +40,18 @@ def short_reply(text: str) -> str | None:
     text = text.strip()
     if not text or len(text) > _LONGEST_REPLY or len(text.split()) > _MOST_WORDS:
         return None
-    text = _GREETING.sub("", text, count=1)
+    if (text.startswith(("#", "- ", "* ")) and "\n" not in text) or "\\boxed" in text:
+        return None  # a heading, an item of a list, or a box that holds no answer
+    if greeting := _GREETING.match(text):
+        text = text[greeting.end() :]
     if "\n" in text or text.startswith(("$$", "\\[")):
         return _block(text)
     sentences = _sentences(text)
     if not sentences or len(sentences) > 3:
         return None
     chosen = next((one for one in reversed(sentences[1:]) if _SO.match(one)), sentences[0])
-    value = bare(_SO.sub("", chosen, count=1).lstrip(", ") if chosen is not sentences[0] else chosen)
+    lead = _SO.match(chosen)
+    value = bare(chosen[lead.end() :].lstrip(", ") if lead else chosen)
     return value if _says_something(value) else None
 
 

@@ -28,7 +28,7 @@ def value_at(text: str, start: int) -> str:
     """What is stated from `start` on; empty if nothing is."""
     text = text[: start + _LONGEST_BLOCK]
     end = _line_end(text, start)
-    line = text[start:end].strip(_EDGE)
+    line = text[start:end].lstrip(_EDGE).rstrip(" \t*_")
     if line:
         at = text.index(line, start)
         return _block(text, at) or _more_equations(text, line, end) or _sentence(line)
@@ -39,7 +39,7 @@ def value_at(text: str, start: int) -> str:
         if "$" in text[start:end]:  # a displayed formula whose marks have lines of their own
             break
     at = start + len(text[start:end]) - len(text[start:end].lstrip())
-    return _block(text, at) or _lines(text, start) or _sentence(text[start:end].strip(_EDGE))
+    return _block(text, at) or _lines(text, start) or _sentence(text[start:end].lstrip(_EDGE).rstrip(" \t*_"))
 
 
 def _sentence(line: str) -> str:

@@ -56,7 +56,7 @@ RESULTS = (
 )
 """Words for a result: weaker than those for an answer, since a text may have several."""
 
-WRONG = frozenset(  # fmt: skip
+WRONG = frozenset(
     """
     wrong incorrect false common not no other another possible bad typical tempting naive false falsche falschen
     fausse incorrecta incorrecto errónea sbagliata errada fout verkeerde неправильный неверный does can cannot an
@@ -65,7 +65,7 @@ WRONG = frozenset(  # fmt: skip
 )
 """Before the word for an answer: what follows is another's, or a mistake."""
 
-NOT_AN_ANSWER = frozenset(  # fmt: skip
+NOT_AN_ANSWER = frozenset(
     """
     not that correct incorrect right wrong clear unclear obvious given obtained found known unknown as to because
     final exact helpful verified confirmed now complete reasonable consistent valid invalid unique straightforward

@@ -6,7 +6,7 @@ import asyncio
 import importlib.metadata
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from ponder.core.answers import AnswerFormat
 from ponder.core.backend import Backend, Capability, Prepares
-from ponder.core.problem import INSTRUCTION
+from ponder.core.problem import INSTRUCTION, Problem
 from ponder.core.settings import Settings
 from ponder.engine.live import Live
 from ponder.replay.about import About
@@ -83,11 +83,14 @@ def can_probe(backend: Backend) -> bool:
     return Capability.CONTINUE in backend.capabilities
 
 
-async def record(what: Recording, backend: Backend, out: Path, answers: AnswerFormat, headway: Headway) -> None:
+async def record(
+    what: Recording, backend: Backend, out: Path, answers: Callable[[Problem], AnswerFormat], headway: Headway
+) -> None:
     """Record to the file `out`, which appears at the end; until then finished questions are in the folder `out`.part.
 
     What is stopped, by whatever, goes on from there when it is called again with the same options. `headway` is kept
-    up to date. As many questions are recorded at a time as the backend's concurrency has room for.
+    up to date; `answers` gives the answer format of a problem. As many questions are recorded at a time as the
+    backend's concurrency has room for.
 
     Raises:
         UsageError: `out` exists, or something else was recorded in the folder.
@@ -107,7 +110,8 @@ async def record(what: Recording, backend: Backend, out: Path, answers: AnswerFo
             async with turns:
                 question = await record_question(
                     what.asked[number], backend, n=what.n, interval=what.interval, settings=what.settings,
-                    seed=what.seed + number, answers=answers, begun=lambda live: headway.begin(number, live),
+                    seed=what.seed + number, answers=answers(what.asked[number].problem),
+                    begun=lambda live: headway.begin(number, live),
                 )  # fmt: skip
                 if not what.texts:
                     question = replace(question, branches=[replace(each, text=None) for each in question.branches])
