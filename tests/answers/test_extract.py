@@ -238,7 +238,8 @@ SHORT_STATEMENTS = [
         None,
     ),
     (
-        "I cannot answer that question because there is not enough context to say which of the many possible persons is meant here, and guessing would be wrong.",
+        "I cannot answer that question because there is not enough context to say which of the many possible persons "
+        "is meant here, and guessing would be wrong.",
         None,
     ),
 ]
@@ -253,8 +254,8 @@ async def test_finds_what_is_meant(text: str, answer: str | None, equivalence: E
     assert found == answer or (found is not None and answer is not None and await equivalence.same(found, answer))
 
 
-CLOSING = ["I hope this answer is helpful!", "The answer is correct.", "A common wrong answer is 3.", "Is the answer clear?",
-           "Let me know if you have any questions.", "Note: the answer is not 5."]  # fmt: skip
+CLOSING = ["I hope this answer is helpful!", "The answer is correct.", "A common wrong answer is 3.",
+           "Is the answer clear?", "Let me know if you have any questions.", "Note: the answer is not 5."]  # fmt: skip
 STRONG = [
     "Answer: {}",
     "\\boxed{{{}}}",
@@ -306,7 +307,6 @@ def test_any_text_has_an_answer_that_says_something_or_none(text: str) -> None:
         '{"answer":',
         "####",
         "```json\n",
-        "<answer>",
         "*",
         "$",
         "\\[",
