@@ -238,8 +238,7 @@ SHORT_STATEMENTS = [
         None,
     ),
     (
-        "I cannot answer that question because there is not enough context to say which of the many possible persons "
-        "is meant here, and guessing would be wrong.",
+        "I cannot answer that question because there is not enough context to say which of the persons is meant here.",
         None,
     ),
 ]
