@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from aiohttp import web
 from rig import Literally, Memory, live, plan, virtually
 
 from ponder import asolve
 from ponder.backends.llamacpp import LlamaCpp
 from ponder.backends.openai import OpenAI
+from ponder.backends.openai.address import Wire
 from ponder.backends.scripted import Scripted
 from ponder.backends.weights import resolve
 from ponder.core.answer import Answer
@@ -154,14 +158,21 @@ def test_recorded_branches_are_walked_by_their_text() -> None:
 
 # Real servers, and what they make of a stop string.
 
+PLAIN = [{"role": "user", "content": "?"}]
 STORY = "One, two.\n\nThree, four.\n\nFive.\n\nAnswer: 3"
+
+
+def begun(body: dict[str, Any]) -> str:
+    """What the reply begins with."""
+    if "prompt" in body:
+        return str(body["prompt"]).partition("\n\n")[2]
+    last = body["messages"][-1]
+    return str(last["content"]) if last["role"] == "assistant" else ""
 
 
 def tell(body: dict[str, object], *, trims: bool, includes: bool, names: bool) -> Said:
     """A server that says STORY; it may trim what it continues, leave the stop string in, or not name it."""
-    messages: list[dict[str, str]] = body["messages"]  # type: ignore[assignment]
-    prefix = messages[-1]["content"] if messages[-1]["role"] == "assistant" else ""
-    prefix = prefix.rstrip() if trims else prefix
+    prefix = begun(body).rstrip() if trims else begun(body)
     while "\n\n\n" in prefix:
         prefix = prefix.replace("\n\n\n", "\n\n")
     rest = STORY[len(prefix) :] if STORY.startswith(prefix) else ""
@@ -182,22 +193,28 @@ def server() -> Iterator[ChatServer]:
         yield server
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("wire", "stream"), [("chat", False), ("chat", True), ("text", False)])
 @pytest.mark.parametrize("names", [True, False])
 @pytest.mark.parametrize("includes", [True, False])
 @pytest.mark.parametrize("trims", [False, True])
 def test_steps_over_a_socket(
-    server: ChatServer, monkeypatch: pytest.MonkeyPatch, trims: bool, includes: bool, names: bool, stream: bool
+    server: ChatServer,
+    monkeypatch: pytest.MonkeyPatch,
+    trims: bool,
+    includes: bool,
+    names: bool,
+    wire: Wire,
+    stream: bool,
 ) -> None:
     server.reset()
     monkeypatch.setattr(server, "says", lambda body, index: tell(body, trims=trims, includes=includes, names=names))
     monkeypatch.setattr(server, "names_stops", names)
-    backend = OpenAI(server.url, "test-model", server="vllm")
+    backend = OpenAI(server.url, "test-model", server="vllm", wire=wire)
 
     async def run() -> Answer:
         try:
             watch = (lambda branch, text, tokens: None) if stream else None
-            return await asolve("?", strategy=WALK, model=backend, watch=watch)
+            return await asolve(PLAIN, strategy=WALK, model=backend, watch=watch)
         finally:
             await backend.aclose()
 
@@ -207,6 +224,62 @@ def test_steps_over_a_socket(
     assert (answer.branches[0].ending, answer.value) == ("stop", "3")
     assert "".join(answer.branches[0].text.split()) == "".join(STORY.split())
     assert len(server.bodies) < 20
+
+
+THOUGHT = "<think>\nHm, so.\n\nOh, yes.\n</think>\n\nOne.\n\nAnswer: 3"
+
+
+def think(body: dict[str, Any], *, always: bool) -> dict[str, Any]:
+    """A choice of a server that keeps reasoning apart; `always` also where that had ended before (older vLLM)."""
+    prefix, at = begun(body), 0
+    for letter in "".join(prefix.split()):  # it is asked to go on from there, whatever became of white space
+        at = THOUGHT.index(letter, at) + 1
+    if prefix != prefix.rstrip():
+        at = len(THOUGHT) - len(THOUGHT[at:].lstrip())
+    rest = THOUGHT[at:]
+    stops = [stop for stop in body.get("stop") or [] if stop in rest]
+    said = rest.partition(stops[0])[0] if stops else rest
+    words = re.findall(r"\s*\S+", said)[: body["max_tokens"]]
+    finish = "length" if len("".join(words)) < len(said.rstrip()) else "stop"
+    said = "".join(words) if finish == "length" else said
+    before, closed, after = said.removeprefix("<think>").partition("</think>")
+    over = "</think>" in prefix and not always
+    reasoning, content = ("", said) if over else (before, after) if closed or "<think>" in prefix + said else ("", said)
+    message = {"role": "assistant", "content": content or None, "reasoning_content": reasoning or None}
+    named = stops[0] if stops and finish == "stop" else None
+    return {"index": 0, "message": message, "finish_reason": finish, "stop_reason": named}
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_steps_of_reasoning_that_the_server_keeps_apart(server: ChatServer, always: bool) -> None:
+    server.reset()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        choice = think(await request.json(), always=always)
+        said = f"{choice['message']['reasoning_content']} {choice['message']['content']}"
+        usage = {"prompt_tokens": 1, "completion_tokens": max(1, len(said.split()))}
+        return web.json_response({"choices": [choice], "usage": usage})
+
+    server.faults.extend([answer] * 40)
+
+    async def run() -> Answer:
+        backend = OpenAI(server.url, "test-model", server="vllm")
+        try:
+            return await asolve(PLAIN, strategy=WALK, model=backend)
+        finally:
+            await backend.aclose()
+
+    result = asyncio.run(run())
+    [branch] = result.branches
+    assert ["".join(step.split()) for step in steps_of(result) if step.strip()] == [
+        "Hm,so.",
+        "Oh,yes.",
+        "One.",
+        "Answer:3",
+    ]
+    assert (branch.ending, result.value) == ("stop", "3")
+    assert ("".join(branch.thinking.split()), "".join(branch.text.split())) == ("Hm,so.Oh,yes.", "One.Answer:3")
+    server.reset()
 
 
 @pytest.mark.parametrize("spec", ["step-beam"])

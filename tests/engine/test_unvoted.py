@@ -170,3 +170,28 @@ def test_a_resumed_run_goes_on_without_the_score_that_failed() -> None:
     again = life(journal, well, journal.recorded())
     assert well.asked == []
     assert (again.value, again.notes) == (calm.value, calm.notes)
+
+
+def test_a_strategy_that_went_on_without_its_verifier_does_so_again_when_it_is_resumed() -> None:
+    async def stubborn(s: Session) -> Answer:
+        branches = await s.extend(await s.sample(1))
+        try:
+            word = f"scored {(await s.score(branches))[0].score}"
+        except VerifierError as error:
+            word = str(error)
+        return Answer(value=await s.chat([{"role": "user", "content": word}]), stopped_because=word)
+
+    async def play(request: Request, progress: Progress) -> Completion:
+        return said(request, "Answer: 4")
+
+    def life(journal: Memory, judge: Callable[[str], Any], recorded: Recorded | None = None) -> Answer:
+        async def main() -> Answer:
+            return await live(stubborn, Model(play), verifier=Picky(judge), journal=journal, recorded=recorded).run()
+
+        answer: Answer = virtually(main())
+        return answer
+
+    journal = Memory()
+    calm = life(journal, fails_at("4", ValueError("no")))
+    assert calm.stopped_because == "verifier picky raised ValueError: no"
+    assert life(journal, lambda answer: 1.0, journal.recorded()).stopped_because == calm.stopped_because

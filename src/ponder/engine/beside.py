@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -120,11 +120,17 @@ class Beside:
             [self._score_one(lane, branch, self._verifier, failed[branch.id]) for branch in unscored]
         )
         self._state.deepen(lane, lane.depth + max(chains, default=0))
+        self._remember(lane, failed)
         self._tell([error for errors in failed.values() for error in errors], len(unscored), "scores")
-        for identity, errors in failed.items():
-            if errors and self._memory.recorded.result(lane.name, lane.step, identity + _FAILED) is None:
-                self._memory.note(lane.name, lane.step, identity + _FAILED, {"unscored": str(errors[0])})
         return [self._state.current(branch) for branch in branches]
+
+    def _remember(self, lane: Lane, failed: Mapping[str, Sequence[PonderError]]) -> None:
+        """Write down where the verifier failed; calls that failed are in the journal already."""
+        for identity, errors in failed.items():
+            part = identity + _FAILED
+            own = [error for error in errors if not isinstance(error, BackendError)]
+            if own and self._memory.recorded.result(lane.name, lane.step, part) is None:
+                self._memory.note(lane.name, lane.step, part, {"unscored": str(own[0])})
 
     async def _score_one(self, lane: Lane, branch: Branch, verifier: Verifier, failures: list[PonderError]) -> int:
         """Score one branch; returns the verifier's longest dependent chain in tokens."""

@@ -106,7 +106,7 @@ def _end_of_step(sample: Recorded, start: int) -> int:
     """Where in the recorded text the step ends that is under way at `start`; the end of the text if it is the last."""
     text = sample.text
     if not text:
-        raise MissingCapability("there is no record of where a step ends: these branches were recorded without text")
+        raise MissingCapability("there is no record of where a step ends: the text of these branches is not there")
     begins = len(text) - len(text[start:].lstrip())  # leading blank lines are no step
     end = text.find(STEP, begins)
     return len(text) if end < 0 or not text[end:].strip() else end + len(STEP)

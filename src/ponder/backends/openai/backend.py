@@ -13,7 +13,7 @@ from ponder.backends.openai.counts import estimate_prompt
 from ponder.backends.openai.detect import detect, model_names
 from ponder.backends.openai.events import DONE, Events
 from ponder.backends.openai.failures import from_event
-from ponder.backends.openai.reply import WrongShape, read
+from ponder.backends.openai.reply import Habits, WrongShape, read
 from ponder.backends.openai.servers import OPENAI, SERVERS, TEXT_SERVERS, UNKNOWN, Server
 from ponder.backends.openai.stream import Stream
 from ponder.backends.openai.transport import LARGEST_REPLY, Transport
@@ -80,6 +80,7 @@ class OpenAI:
         )
         self._declared = None if capabilities is None else frozenset(capabilities)
         self.most_choices: int | None = None
+        self._habits = Habits()
         self._prepared = False
         self._preparing = asyncio.Lock()
         self._servers = SERVERS if wire == "chat" else TEXT_SERVERS
@@ -170,10 +171,10 @@ class OpenAI:
 
         async def receive(response: Response) -> Completion:
             if response.content_type == "text/event-stream":
-                return await self._follow(response, Stream(request, progress), limit)
+                return await self._follow(response, Stream(request, progress, self._habits), limit)
             reply = self._transport.json(await self._transport.read(response, limit))
             self._raise_if_error(reply)
-            return read(reply, request)
+            return read(reply, request, self._habits)
 
         try:
             return await self._transport.post(self._path, data, receive)

@@ -11,13 +11,24 @@ from ponder.backends.openai.counts import Count, count, estimate, estimate_promp
 from ponder.backends.thinking import closes, opens_inside, split_thinking
 from ponder.core.backend import Choice, Completion, Finish, Request, Usage
 
-__all__ = ["Draft", "WrongShape", "complete", "content_of", "entries_of", "read", "text_of", "whole"]
+__all__ = ["Draft", "Habits", "WrongShape", "complete", "content_of", "entries_of", "read", "text_of", "whole"]
 
 _LENGTH = frozenset({"length", "max_tokens"})
 
 
 class WrongShape(Exception):
     """The reply is JSON, but not what the API promises; the text says where."""
+
+
+@dataclass(slots=True)
+class Habits:
+    """What is seen of a server as it replies: `apart`, that it keeps the reasoning apart itself."""
+
+    apart: bool = False
+
+    def inside(self, request: Request) -> bool:
+        """True if the content that follows is reasoning, up to a closing tag."""
+        return not self.apart and opens_inside(request.prefix)
 
 
 @dataclass(slots=True)
@@ -116,7 +127,7 @@ def entries_of(message: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return entries
 
 
-def read(reply: object, request: Request) -> Completion:
+def read(reply: object, request: Request, habits: Habits) -> Completion:
     """A reply that came in one piece.
 
     Raises:
@@ -125,7 +136,7 @@ def read(reply: object, request: Request) -> Completion:
     choices = reply.get("choices") if isinstance(reply, dict) else None
     if not isinstance(reply, dict) or not isinstance(choices, list):
         raise WrongShape("'choices' is missing")
-    return complete([_read_choice(choice) for choice in choices], read_count(reply.get("usage")), request)
+    return complete([_read_choice(choice) for choice in choices], read_count(reply.get("usage")), request, habits)
 
 
 def _read_choice(choice: object) -> Draft:
@@ -148,7 +159,7 @@ def _read_choice(choice: object) -> Draft:
     return draft
 
 
-def complete(drafts: list[Draft], counted: Count, request: Request) -> Completion:
+def complete(drafts: list[Draft], counted: Count, request: Request, habits: Habits) -> Completion:
     """Put the received choices and the server's count together; `counts` says how missing counts are made up for.
 
     Raises:
@@ -159,7 +170,8 @@ def complete(drafts: list[Draft], counted: Count, request: Request) -> Completio
     for draft in drafts:
         _check_calls(draft.tool_calls)
         _cut_stop(draft, request)
-    texts = [_texts(draft, request) for draft in drafts]
+    habits.apart |= any(draft.reasoning.strip() for draft in drafts)
+    texts = [_texts(draft, request, habits) for draft in drafts]
     tokens = count(counted.output, [draft.tokens for draft in drafts], map(_guess, drafts))
     reasoning = share(counted.reasoning, tokens, texts)
     choices = tuple(
@@ -213,10 +225,12 @@ def _is_unsure(draft: Draft, request: Request) -> bool:
     return bool(request.stop) and not draft.names_stops and not draft.tool_calls and _finish(draft, request) == "stop"
 
 
-def _texts(draft: Draft, request: Request) -> tuple[str, str]:
+def _texts(draft: Draft, request: Request, habits: Habits) -> tuple[str, str]:
     """The reasoning and the visible text; where they meet and where the reply begins, without white space."""
     inside = opens_inside(request.prefix)
-    thinking, visible = split_thinking(draft.content, inside)
+    thinking, visible = split_thinking(draft.content, habits.inside(request))
+    if inside and habits.apart:
+        visible = visible.lstrip()
     if not draft.reasoning.strip():
         return whole(thinking), whole(visible)
     if closes(request.prefix) and not visible:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ponder.backends.openai.counts import Count, read_count
-from ponder.backends.openai.reply import Draft, WrongShape, complete, content_of, entries_of, text_of, whole
-from ponder.backends.thinking import ThinkingStream, opens_inside
+from ponder.backends.openai.reply import Draft, Habits, WrongShape, complete, content_of, entries_of, text_of, whole
+from ponder.backends.thinking import ThinkingStream
 from ponder.core.backend import Completion, Progress, Request
 
 __all__ = ["Stream"]
@@ -23,11 +23,12 @@ class Stream:
     last chunk of a choice (llama.cpp), or with the total at the end.
     """
 
-    def __init__(self, request: Request, progress: Progress) -> None:
+    def __init__(self, request: Request, progress: Progress, habits: Habits) -> None:
+        self._habits = habits
         self._request = request
         self._progress = progress
         self._count = Count()
-        self._lines = [_Line(at, progress, opens_inside(request.prefix)) for at in range(request.n)]
+        self._lines = [_Line(at, progress, habits.inside(request)) for at in range(request.n)]
 
     def take(self, chunk: object) -> None:
         """Take over one chunk.
@@ -78,7 +79,7 @@ class Stream:
         unfinished = [at for at, line in enumerate(self._lines) if line.draft.finish is None]
         if unfinished:
             raise WrongShape(f"choice {unfinished[0]} was not finished")
-        completion = complete([line.close() for line in self._lines], self._count, self._request)
+        completion = complete([line.close() for line in self._lines], self._count, self._request, self._habits)
         for line, choice in zip(self._lines, completion.choices, strict=True):
             line.correct(choice.text)
             line.book(choice.tokens)
