@@ -18,9 +18,9 @@ from ponder.engine.journal import Recorded
 from ponder.engine.live import Live
 
 PROSE = {
-    0: "Well, that is a city on a lake; it was built for the purpose, and Canberra is its name, as far as I know.",
+    0: "Well, there is a city on a lake.\n\nIt was built for the purpose.\n\nPeople call it Canberra, and like it.",
     1: "Answer: Canberra",
-    2: "I have no idea, sorry. There are many cities there, and I have been to none of them in all of my long life.",
+    2: "You have no idea how many cities there are.\n\nI have been to none of them.\n\nPerhaps you ask somebody.",
 }
 CAPITAL = "What is the capital of Australia?"
 

@@ -26,9 +26,9 @@ from ponder.replay.pool import Pool
 from ponder.replay.pool import Recorded as Sample
 
 PLAIN = (
-    "It depends on what you like, really. Some people walk in the hills, and some people read at home all day.",
-    "It depends on what you like. Some people walk in the hills, some read at home, and some people sleep all day.",
-    "Cake! There is nothing better than a whole cake, eaten alone and in silence, on a wet and windy afternoon.",
+    "It depends on what you like. Some people walk in the hills.\n\nSome people read at home all day, or sleep.",
+    "It depends on what you like. Some people walk in the hills.\n\nOthers read at home, some sleep all day.",
+    "Cake! There is nothing better than a whole one.\n\nEat it alone and in silence on a wet and windy afternoon.",
 )
 SPECS = (
     "single",

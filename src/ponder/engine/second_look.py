@@ -71,7 +71,10 @@ class SecondLook:
         if raw is not None or not branch.text.strip():
             return raw
         said = await self._ask(asked, ({"role": "assistant", "content": branch.text}, _user(_WHICH)))
-        return self._clusters.extract(said) or _alone(said)
+        text = said.strip().strip("*`\"'").strip()
+        if text.rstrip(".").casefold() == "none":
+            return None
+        return self._clusters.extract(text) or (text if 0 < len(text) <= _SHORT and "\n" not in text else None)
 
     def _same(self, asked: _Asked) -> Callable[[str, str], Awaitable[bool]]:
         async def same(left: str, right: str) -> bool:
@@ -104,13 +107,6 @@ class SecondLook:
 
 def _user(text: str) -> Message:
     return {"role": "user", "content": text}
-
-
-def _alone(said: str) -> str | None:
-    """An answer that stands alone; None if it is none, or too long for one."""
-    text = said.strip().strip("*`\"'").strip()
-    named = text.rstrip(".").casefold()
-    return None if not text or "\n" in text or len(text) > _SHORT or named == "none" else text
 
 
 def _is_words(answer: str) -> bool:
