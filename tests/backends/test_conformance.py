@@ -128,6 +128,13 @@ class Deaf(Scripted):
         raise AssertionError("a shielded scope swallows nothing")
 
 
+class Trimming(Scripted):
+    """Loses the end of what it is to continue."""
+
+    async def generate(self, request: Request, progress: Progress) -> Completion:
+        return await super().generate(replace(request, prefix=request.prefix[:-1]), progress)
+
+
 def fickle() -> Scripted:
     """Says something else each time, whatever the seed."""
     texts = itertools.cycle([COUNT, COUNT.upper()])
@@ -174,6 +181,7 @@ BENT: dict[str, tuple[Callable[[], Backend], str, str]] = {
         "stop",
         "finish is 'stop' at a stop string",
     ),
+    "trims the prefix": (lambda: Trimming(count), "steps", "it stops again at once: 'on' was ended by 'n'"),
     "has no name": (lambda: Scripted(count, name=""), "identity", "name or model is empty"),
     "is deaf": (lambda: Deaf(count), "cancel", "ran to its end although it was cancelled"),
     "forgets its seed": (fickle, "seed", "one seed gave"),
