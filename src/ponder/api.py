@@ -21,7 +21,7 @@ from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.core.registry import Plan, Strategy, parse_spec, runnable
-from ponder.core.settings import Look, Settings
+from ponder.core.settings import LEVELS, Look, Settings, Thinking
 from ponder.core.verifier import Selective, Verifier
 from ponder.engine.calls import Watch
 from ponder.engine.journal import Recorded
@@ -43,6 +43,7 @@ OnStart = Callable[[Live, str | None], None]
 class Job:
     """Everything that defines a run, as plain data: what the store keeps and `aresume` starts from.
 
+    `seeded` says that the seed was asked for, not drawn.
     `owner` is the API key that asked for it, by name, where there are such; `asked` is a digest of what was asked.
     """
 
@@ -58,6 +59,7 @@ class Job:
     abstain_below: float | None = None
     owner: str | None = None
     asked: str | None = None
+    seeded: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -69,7 +71,10 @@ class Job:
         """The inverse of `as_dict`."""
         values = dict(data)
         values["messages"] = tuple(values["messages"])
-        values["settings"] = Settings(**values["settings"])
+        settings = dict(values["settings"])
+        if "thinking_budget" in settings:  # what `thinking` was called before 0.2
+            settings["thinking"] = settings.pop("thinking_budget")
+        values["settings"] = Settings(**settings)
         values["budget"] = Budget(**values["budget"])
         values["price"] = Price(**values["price"]) if values["price"] else None
         return cls(**values)
@@ -83,9 +88,9 @@ async def asolve(
     budget: str | Budget | None = None,
     verifier: str | Verifier | Callable[..., Any] | None = None,
     max_tokens: int = 1024,
-    temperature: float = 0.7,
-    top_p: float = 0.95,
-    thinking_budget: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    thinking: Thinking | None = None,
     seed: int | None = None,
     price: str | Price | None = None,
     abstain_below: float | None = None,
@@ -99,10 +104,11 @@ async def asolve(
     `strategy` is a spec such as ``"adaptive-consistency@0.5"``, or that of a controller, ``"cmc@0.5"``, or what
     `ponder.strategy` has made of a function; `model` a spec such as ``"local/qwen2.5-coder-1.5b"`` (the default),
     ``"openai/gpt-4o-mini"`` or ``"qwen3@http://localhost:8000/v1"``, or a backend that is open already; `budget` is
-    ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. `max_tokens` bounds one branch, `thinking_budget` its reasoning. An
-    answer whose confidence is under `abstain_below` is withheld. With `answers` "model" the model is asked for the
-    answer in a reply where rules find none, and whether two short texts are the same answer. With a `store` the run is
-    journalled and can be resumed after a crash. `watch` and `on_start` are those of `execute`.
+    ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. `max_tokens` bounds one branch; `thinking` its reasoning, by a
+    level (``"none"``, ``"low"``, ``"medium"``, ``"high"``) or a number of tokens. What is not set is left to strategy
+    and model. An answer whose confidence is under `abstain_below` is withheld. With `answers` "model" the model is
+    asked for the answer in a reply where rules find none, and whether two short texts are the same answer. With a
+    `store` the run is journalled and can be resumed after a crash. `watch` and `on_start` are those of `execute`.
 
     Raises:
         UsageError: something that was asked for cannot be done; nothing was sent.
@@ -114,9 +120,7 @@ async def asolve(
     if isinstance(plan, Strategy):
         plan = plan.plan()
     problem = question if isinstance(question, Problem) else Problem.of(_listed(question))
-    settings = Settings(
-        max_tokens=max_tokens, temperature=temperature, top_p=top_p, thinking_budget=thinking_budget, answers=answers
-    )
+    settings = Settings(max_tokens=max_tokens, temperature=temperature, top_p=top_p, thinking=thinking, answers=answers)
     limits = Budget.parse(budget) if isinstance(budget, str) else budget or Budget()
     async with AsyncExitStack() as stack:
         backend = await _connected(model, stack)
@@ -127,6 +131,7 @@ async def asolve(
             model=backend.name,
             settings=settings,
             seed=secrets.randbits(31) if seed is None else seed,
+            seeded=seed is not None,
             budget=limits,
             price=_price(price, backend),
             verifier=verifier if isinstance(verifier, str) else None,
@@ -201,7 +206,7 @@ async def execute(
                 with suppress(StoreError):  # what ended the run is more to the point
                     store.finish(run, status, live.so_far(status).as_dict())
             raise
-        answer = replace(answer, run=run)
+        answer = replace(answer, run=run, notes=(*answer.notes, *_unheeded(job, backend)))
         if journal is not None and journal.broken is not None:
             answer = replace(answer, notes=(*answer.notes, journal.broken))
         if store is not None and run is not None:
@@ -210,6 +215,13 @@ async def execute(
             except StoreError as error:
                 answer = replace(answer, notes=(*answer.notes, str(error)))
         return answer
+
+
+def _unheeded(job: Job, backend: Backend) -> list[str]:
+    """What is to be said of a seed that was asked for and has no effect; known only when the run is over."""
+    if not job.seeded or Capability.SEED in backend.capabilities:
+        return []
+    return [f"the seed was not used: {backend.name} does not take one, or does not repeat itself with it"]
 
 
 def _earlier(store: RunStore, run: str, job: Job) -> Recorded:
@@ -261,12 +273,21 @@ def _check(job: Job, plan: Plan, problem: Problem, backend: Backend, verifier: V
     check_fits(plan, backend, verifier)
     if plan.needs_verifier and isinstance(verifier, Selective):
         verifier.check(problem)
-    if job.settings.thinking_budget is not None and Capability.THINKING_BUDGET not in backend.capabilities:
-        raise MissingCapability(f"{backend.name} cannot limit hidden reasoning; leave thinking_budget out")
+    if job.settings.thinking is not None:
+        _check_thinking(job.settings.thinking, backend)
     if job.budget.usd is not None and job.price is None:
         raise UsageError(f"a budget in usd needs a price, and that of {backend.model} is not known; give price=")
     if job.abstain_below is not None and not 0 <= job.abstain_below <= 1:
         raise InvalidOption(f"abstain_below={job.abstain_below:g} must lie between 0 and 1")
+
+
+def _check_thinking(thinking: Thinking, backend: Backend) -> None:
+    levels = Capability.THINKING in backend.capabilities
+    if isinstance(thinking, str) and not levels:
+        raise MissingCapability(f"{backend.name} cannot reason more or less on demand; leave thinking out")
+    if isinstance(thinking, int) and Capability.THINKING_BUDGET not in backend.capabilities:
+        instead = f"give a level, one of {', '.join(LEVELS)}" if levels else "leave thinking out"
+        raise MissingCapability(f"{backend.name} cannot limit hidden reasoning to a number of tokens; {instead}")
 
 
 def check_fits(plan: Plan, backend: Backend, verifier: Verifier | None) -> None:
@@ -315,7 +336,7 @@ def _price(price: str | Price | None, backend: Backend) -> Price | None:
         return prices.parse(price)
     known = price or backend.price
     # Only the vendor's own API charges the vendor's list price; a server of one's own may carry any name.
-    vendors = backend.name == f"openai/{backend.model}"
+    vendors = backend.name.partition("?")[0] == f"openai/{backend.model}"
     return known or (prices.look_up(backend.model) if vendors else None)
 
 

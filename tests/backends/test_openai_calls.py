@@ -36,7 +36,6 @@ async def test_a_question_gets_a_text_with_its_count(backend: OpenAI, server: Ch
             "messages": [{"role": "user", "content": "What is 1+1?"}],
             "max_tokens": 100,
             "temperature": 0.7,
-            "top_p": 0.95,
             "seed": 3,
         }
     ]
@@ -162,7 +161,7 @@ async def test_a_connection_that_rested_is_not_used_again(
 
 async def test_what_is_not_declared_is_refused_before_anything_is_sent(server: ChatServer) -> None:
     backend = OpenAI(server.url, "test-model")
-    assert backend.capabilities == {Capability.SAMPLE, Capability.CANCEL}
+    assert backend.capabilities == {Capability.SAMPLE, Capability.CANCEL, Capability.THINKING}
     with pytest.raises(MissingCapability, match="cannot do what this call needs: 'continue', 'n'"):
         await backend.generate(replace(ASK, n=2, prefix="So"), Progress())
     assert server.bodies == []
@@ -176,7 +175,7 @@ async def test_a_seed_is_only_sent_to_a_server_that_heeds_it(server: ChatServer)
 
 async def test_the_user_may_know_better_what_the_server_can_do(server: ChatServer) -> None:
     async with aclosing(OpenAI(server.url, "test-model", capabilities=Capability, server="vllm")) as backend:
-        await backend.generate(replace(ASK, thinking_budget=50, n=2), Progress())
+        await backend.generate(replace(ASK, thinking=50, n=2), Progress())
     assert server.bodies[0]["thinking_token_budget"] == 50
 
 

@@ -48,7 +48,6 @@ async def test_the_prompt_is_the_texts_with_blank_lines_between(text: OpenAI, se
             "prompt": "Be brief.\n\nWhat is 1+1?\n\n",
             "max_tokens": 100,
             "temperature": 0.7,
-            "top_p": 0.95,
             "seed": 3,
         }
     ]

@@ -71,7 +71,7 @@ async def test_reasoning_is_kept_apart_and_limited() -> None:
     backend = Scripted(["<think>one plus one</think>It is 2."])
     (choice,) = await say(backend, ASK)
     assert (choice.thinking, choice.thinking_tokens, choice.text, choice.tokens) == ("one plus one", 3, "It is 2.", 6)
-    (choice,) = await say(backend, replace(ASK, thinking_budget=1))
+    (choice,) = await say(backend, replace(ASK, thinking=1))
     assert (choice.thinking, choice.text, choice.tokens) == ("one", "It is 2.", 4)
     (choice,) = await say(backend, replace(ASK, max_tokens=2))
     assert (choice.thinking, choice.text, choice.tokens, choice.finish) == ("one plus", "", 2, "length")

@@ -47,11 +47,11 @@ def test_the_decorator_says_that_it_needs_its_parentheses() -> None:
 
 def test_reasoning_is_bounded_where_the_model_can() -> None:
     able = model()
-    assert ponder.solve("What is 2 + 2?", strategy="single", model=able, thinking_budget=50).value == "4"
-    assert [request.thinking_budget for request in able.requests] == [50]
+    assert ponder.solve("What is 2 + 2?", strategy="single", model=able, thinking=50).value == "4"
+    assert [request.thinking for request in able.requests] == [50]
     unable = model(Capability.THINKING_BUDGET)
     with pytest.raises(MissingCapability, match="cannot limit hidden reasoning"):
-        ponder.solve("What is 2 + 2?", strategy="single", model=unable, thinking_budget=50)
+        ponder.solve("What is 2 + 2?", strategy="single", model=unable, thinking=50)
     assert unable.requests == []
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ponder.core.backend import Backend, Capability, Request
-from ponder.core.errors import MissingCapability
+from ponder.core.errors import InvalidOption, MissingCapability
 
-__all__ = ["needs", "refuse_options", "refuse_undeclared"]
+__all__ = ["declared", "is_whole", "needs", "refuse_options", "refuse_undeclared"]
 
 
 def needs(request: Request) -> frozenset[Capability]:
@@ -24,9 +24,41 @@ def needs(request: Request) -> frozenset[Capability]:
         wanted.add(Capability.LOGPROBS)
     if request.schema is not None:
         wanted.add(Capability.SCHEMA)
-    if request.thinking_budget is not None:
-        wanted.add(Capability.THINKING_BUDGET)
+    if request.thinking is not None:
+        wanted.add(Capability.THINKING if isinstance(request.thinking, str) else Capability.THINKING_BUDGET)
     return frozenset(wanted)
+
+
+def is_whole(given: Iterable[str] | None) -> bool:
+    """True if `given` names all capabilities, not changes to what is found out."""
+    return given is not None and not any(name.startswith(("+", "-")) for name in given)
+
+
+def declared(given: Iterable[str] | None, known: frozenset[Capability]) -> frozenset[Capability]:
+    """The capabilities that a user has declared, where `known` ones are assumed.
+
+    Names without a sign are all there are; with signs they are added (``+seed``) or taken away (``-n``).
+
+    Raises:
+        InvalidOption: there is no such capability; or signs on some names only.
+    """
+    if given is None:
+        return known
+    names = list(given)
+    signed = [name for name in names if name.startswith(("+", "-"))]
+    if signed and len(signed) < len(names):
+        raise InvalidOption(f"capabilities {','.join(names)}: put a sign before each of them, or before none")
+    if not signed:
+        return frozenset(map(_capability, names)) | {Capability.SAMPLE}
+    added = {_capability(name[1:]) for name in signed if name[0] == "+"}
+    return known | added - {_capability(name[1:]) for name in signed if name[0] == "-"}
+
+
+def _capability(name: str) -> Capability:
+    try:
+        return Capability(name)
+    except ValueError:
+        raise InvalidOption(f"{name!r} is no capability; known: {', '.join(Capability)}") from None
 
 
 def refuse_undeclared(backend: Backend, request: Request) -> None:

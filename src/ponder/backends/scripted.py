@@ -41,8 +41,8 @@ class Scripted:
     same way.
 
     Texts obey the request as a model would: reasoning in ``<think>`` goes to ``Choice.thinking`` and is cut at
-    ``thinking_budget``, ``max_tokens`` ends in "length", a stop string, in the reasoning as well, in "boundary", every
-    token has probability 1/2.
+    ``thinking`` (at 0 for the level "none"), ``max_tokens`` ends in "length", a stop string, in the reasoning as well,
+    in "boundary", every token has probability 1/2.
     Only a schema is not enforced: a script that is asked for JSON has to say JSON. A `Choice` is taken as it is, an
     error is raised. Each token takes `token_seconds`; with the default of 0 time does not pass.
 
@@ -145,7 +145,7 @@ def _perform(text: str, request: Request) -> _Part:
     said, finish = _until_stop(text, request.stop)
     closed = closes(said)
     thinking, visible = split_thinking(said, opens_inside(request.prefix))
-    thoughts = _TOKEN.findall(thinking)[: request.thinking_budget]
+    thoughts = _TOKEN.findall(thinking)[: _most_thoughts(request)]
     words = _TOKEN.findall(visible)
     if len(thoughts) + len(words) > request.max_tokens:
         finish = "length"
@@ -164,6 +164,10 @@ def _perform(text: str, request: Request) -> _Part:
         thinking_closed=closed and not words,
     )
     return _Part(choice, (*(("", 1) for _ in thoughts), *((word, 1) for word in words)))
+
+
+def _most_thoughts(request: Request) -> int | None:
+    return request.thinking if isinstance(request.thinking, int) else 0 if request.thinking == "none" else None
 
 
 def _until_stop(text: str, stop: Sequence[str]) -> tuple[str, Finish]:

@@ -19,6 +19,8 @@ __all__ = [
     "run_argument",
     "show_branches_option",
     "strategy_option",
+    "temperature_option",
+    "thinking_option",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -82,6 +84,26 @@ load_option: Decorator[Any] = click.option(
     multiple=True,
     type=click.Path(path_type=Path),
     help="Run a Python file that registers strategies of your own; may be given several times.",
+)
+
+temperature_option: Decorator[Any] = click.option(
+    "--temperature",
+    type=float,
+    help="0 to 2; how varied the replies are. Not set: 0.7, or the model's own where it takes none.",
+)
+
+
+def _thinking(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    from ponder.core.settings import read_thinking
+
+    return None if text is None else read_thinking(text)
+
+
+thinking_option: Decorator[Any] = click.option(
+    "--thinking",
+    metavar="LEVEL|TOKENS",
+    callback=_thinking,
+    help="How much a model reasons before it answers: none, minimal, low, medium, high, xhigh, or so many tokens.",
 )
 
 json_option: Decorator[Any] = click.option(

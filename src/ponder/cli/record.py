@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ponder.cli.options import examples, model_option, parquet
+from ponder.cli.options import examples, model_option, parquet, temperature_option, thinking_option
+
+if TYPE_CHECKING:
+    from ponder.core.settings import Thinking
 
 __all__ = ["record"]
 
@@ -32,7 +36,8 @@ __all__ = ["record"]
 )
 @click.option("--probe-tokens", default=24, show_default=True, help="The longest answer of a probe, in tokens.")
 @click.option("--max-tokens", type=int, default=1024, show_default=True, help="The longest branch, in tokens.")
-@click.option("--temperature", type=float, default=0.7, show_default=True, help="0 to 2; how varied the branches are.")
+@temperature_option
+@thinking_option
 @click.option("--seed", default=0, show_default=True, help="Of the suite and of the sampling.")
 @click.option("--no-text", is_flag=True, help="Leave out what the branches wrote: a much smaller file.")
 @click.option(
@@ -52,7 +57,8 @@ def record(
     interval: int | None,
     probe_tokens: int,
     max_tokens: int,
-    temperature: float,
+    temperature: float | None,
+    thinking: Thinking | None,
     seed: int,
     no_text: bool,
     output: Path,
@@ -80,7 +86,7 @@ def record(
         if value is not None and not 1 <= value <= most:
             raise InvalidOption(f"{option} {value} must lie between 1 and {most:,}")
     arrow()
-    settings = Settings(max_tokens=max_tokens, temperature=temperature, probe_tokens=probe_tokens)
+    settings = Settings(max_tokens=max_tokens, temperature=temperature, thinking=thinking, probe_tokens=probe_tokens)
     if problems is not None:
         asked, source = sources.problems_in(problems), problems.name
     else:

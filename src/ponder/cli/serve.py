@@ -95,9 +95,11 @@ def _upstream(model: str) -> Upstream:
         raise InvalidOption(
             f"model {model!r} is none of local/NAME, local/PATH.gguf, openai/MODEL, MODEL@http://host:port/v1"
         )
-    _, url, _ = parse_spec(model)
+    spec = parse_spec(model)
     key_in("OPENAI_API_KEY")  # the first request need not find out that it is damaged
-    return Upstream(name="upstream", url=url, key_env="OPENAI_API_KEY")
+    return Upstream(
+        name="upstream", url=spec.url, key_env="OPENAI_API_KEY", kind=spec.kind, capabilities=spec.capabilities or ()
+    )
 
 
 def _announce(url: str, config: Config, spec: str | None, *, keyed: bool) -> None:
@@ -105,7 +107,11 @@ def _announce(url: str, config: Config, spec: str | None, *, keyed: bool) -> Non
 
     first = next(iter(config.upstreams.values()))
     name = next(iter(first.models), first.url if first.embedded else "MODEL")
-    model = name if spec is None or spec.startswith(LOCAL) else spec.partition("@")[0].removeprefix("openai/")
+    model = (
+        name
+        if spec is None or spec.startswith(LOCAL)
+        else spec.partition("?")[0].partition("@")[0].removeprefix("openai/")
+    )
     ask = '{"model": "%s", "messages": [{"role": "user", "content": "What is 17 * 23?"}]}'
     key = ' -H "Authorization: Bearer $PONDER_KEY"' if keyed else ""
     print(f"serving {model} at {url}; Ctrl-C stops. Try:\n")

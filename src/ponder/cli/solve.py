@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ponder.cli.options import examples, json_option, load_option, model_option, show_branches_option, strategy_option
+from ponder.cli.options import (
+    examples,
+    json_option,
+    load_option,
+    model_option,
+    show_branches_option,
+    strategy_option,
+    temperature_option,
+    thinking_option,
+)
 
 if TYPE_CHECKING:
     from ponder.api import OnStart
     from ponder.core.answer import Answer
+    from ponder.core.settings import Thinking
     from ponder.engine.calls import Watch
 
 __all__ = ["solve"]
@@ -39,7 +49,8 @@ __all__ = ["solve"]
     "-v", "--verifier", metavar="NAME", help="What scores the answers, for strategies that need it, such as p-yes."
 )
 @click.option("--max-tokens", type=int, default=1024, show_default=True, help="The longest reply, in tokens.")
-@click.option("--temperature", type=float, default=0.7, show_default=True, help="0 to 2; how varied the replies are.")
+@temperature_option
+@thinking_option
 @click.option("--seed", type=int, help="Repeat a run, on a model that honours seeds.")
 @click.option("--price", metavar="PROMPT/OUTPUT", help="Dollars per million tokens, where nobody knows the price.")
 @click.option("--abstain-below", type=float, metavar="0..1", help="Withhold an answer with less confidence than this.")
@@ -62,7 +73,8 @@ def solve(
     budget: str | None,
     verifier: str | None,
     max_tokens: int,
-    temperature: float,
+    temperature: float | None,
+    thinking: Thinking | None,
     seed: int | None,
     price: str | None,
     abstain_below: float | None,
@@ -101,7 +113,7 @@ def solve(
         plan = plan.strategy.plan(effort, **{name: plan.values[name] for name in plan.given})
     limits = None if budget is None else Budget.parse(budget)
     rates = None if price is None else prices.parse(price)
-    Settings(max_tokens=max_tokens, temperature=temperature)
+    Settings(max_tokens=max_tokens, temperature=temperature, thinking=thinking)
     if verifier is not None:
         verifiers.resolve(verifier)
     store = open_store()
@@ -110,8 +122,8 @@ def solve(
     def start(watch: Watch, on_start: OnStart) -> Coroutine[Any, Any, Answer]:
         return asolve(
             problem, strategy=plan, model=backend, budget=limits, verifier=verifier, max_tokens=max_tokens,
-            temperature=temperature, seed=seed, price=rates, abstain_below=abstain_below, answers=answers, store=store,
-            watch=watch, on_start=on_start,
+            temperature=temperature, thinking=thinking, seed=seed, price=rates, abstain_below=abstain_below,
+            answers=answers, store=store, watch=watch, on_start=on_start,
         )  # fmt: skip
 
     outcome = conduct(start, backend, view_for(as_json))

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ponder.core.problem import Message
+from ponder.core.settings import LimitName, Thinking
 
 __all__ = [
     "Backend",
@@ -36,6 +37,7 @@ class Capability(StrEnum):
     CANCEL = "cancel"  # stop the work when the caller cancels, and charge no more than was produced
     SEED = "seed"  # the same seed gives the same text
     N = "n"  # several completions of one prompt in one call, the prompt charged once
+    THINKING = "thinking"  # reason more or less before the answer, by a level
     THINKING_BUDGET = "thinking-budget"  # limit hidden reasoning tokens
     SCHEMA = "schema"  # force the output into a JSON schema
 
@@ -64,6 +66,9 @@ class Request:
     `Progress` while it works, because the caller may cancel or shows it live. `logprobs` is how many alternatives
     to report for the first token; 0 reports none.
 
+    What is None was not set. `temperature`, `top_p`, `thinking` and `limit_name` mean what they mean in
+    `ponder.core.settings`.
+
     `options` are further fields of the chat API under their names there (``tools``, ``response_format``, penalties); a
     text that ``stop`` among them ends has finish "stop". A backend that cannot honour one of them raises
     `MissingCapability` with its name.
@@ -73,13 +78,14 @@ class Request:
     prefix: str = ""
     n: int = 1
     max_tokens: int = 1024
-    temperature: float = 0.7
-    top_p: float = 0.95
+    temperature: float | None = None
+    top_p: float | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
     logprobs: int = 0
     schema: Mapping[str, Any] | None = None
-    thinking_budget: int | None = None
+    thinking: Thinking | None = None
+    limit_name: LimitName | None = None
     branches: tuple[str, ...] = ()
     stream: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -134,6 +140,10 @@ class Progress:
 
     When a call is cancelled or breaks, this is what is booked. `watch` is called after each change with the index of
     the choice that grew.
+
+    A backend may have to ask the server more than once for one request: because a parameter was refused, or because
+    each choice takes a call. It says `again` before each further call; `more` counts these, and `refused` those that
+    take the place of a refused one. `notes` are for the answer: what was asked for and could not be had.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -141,6 +151,21 @@ class Progress:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     watch: Callable[[int], None] | None = None
+    more: int = 0
+    refused: int = 0
+    spend: Callable[[], None] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def again(self, *, refused: bool = False) -> None:
+        """One more call to the server is about to be made, in the place of a `refused` one or in addition.
+
+        Raises:
+            BudgetExhausted: it does not fit the budget.
+        """
+        if self.spend is not None:
+            self.spend()
+        self.more += 1
+        self.refused += refused
 
     def grow(self, index: int, text: str, tokens: int = 1) -> None:
         """Choice `index` produced `tokens` more tokens that read `text`."""

@@ -156,12 +156,13 @@ class BrokenReply(BackendError):
 class Rejected(BackendError):
     """The server refused the call (401, 403, 404, 400 ...): asking again will not help.
 
-    `status` is what it answered, None if it did not get so far.
+    `status` is what it answered, None if it did not get so far; `said` is all that it said, not for a person's eyes.
     """
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, said: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.said = said
 
 
 class BudgetExhausted(PonderError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -30,6 +30,8 @@ logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 ATTEMPTS = 4
 """How often a call is made at most, the first time included."""
+
+ONE_CALL = Amount(calls=1)
 
 LONGEST_WAIT = 60.0
 """Seconds that a server's Retry-After may make us wait."""
@@ -178,13 +180,13 @@ class Caller:
         if self._memory.writes:
             intent = records.intent(call.purpose, call.request)
             call.row = self._memory.intend(call.lane, call.step, call.part, intent)
-        progress = Progress()
+        progress = Progress(spend=lambda: call.lane.account.reserve(ONE_CALL))
         if self._watch is not None:
             progress.watch = _relay(self._watch, call.request, progress)
         try:
-            completion = await self._backend.generate(call.request, progress)
+            completion = await self._generate(call.request, progress)
         except Exception as error:
-            self._settle(call, ceiling, spent(call.purpose, progress, retries, failures=1))
+            self._settle(call, _held(ceiling, progress), spent(call.purpose, progress, retries, failures=1))
             if isinstance(error, BackendError) and (call.made >= ATTEMPTS or _pause(error) is False):
                 self._settle_row(call, {"error": records.error(error)})
             else:
@@ -192,22 +194,31 @@ class Caller:
             raise
         except BaseException:  # cancelled; what it had produced is paid for
             call.produced = records.produced(progress)
-            self._settle(call, ceiling, spent(call.purpose, progress, retries))
+            self._settle(call, _held(ceiling, progress), spent(call.purpose, progress, retries))
             self._cut_row(call)
             raise
         usage = completion.usage
         thinking = sum(choice.thinking_tokens for choice in completion.choices)
         self._settle(
             call,
-            ceiling,
+            _held(ceiling, progress),
             Charge(
                 purpose=call.purpose, prompt=usage.prompt, cached=usage.cached, output=usage.output,
-                thinking=thinking, calls=1, retries=retries,
+                thinking=thinking, calls=1 + progress.more, retries=retries + progress.refused,
+                failures=progress.refused,
             ),
         )  # fmt: skip
         if self._memory.writes:
             self._settle_row(call, records.completion(completion))
         return completion
+
+    async def _generate(self, request: Request, progress: Progress) -> Completion:
+        """One call; what the backend has to say of it goes to the answer's notes."""
+        try:
+            return await self._backend.generate(request, progress)
+        finally:
+            known = self._state.notes
+            known.extend(note for note in dict.fromkeys(progress.notes) if note not in known)
 
     async def _reserve(self, call: _Call) -> Amount:
         """Set aside the most that the next attempt can cost, once calls under way have given back what they can."""
@@ -267,6 +278,11 @@ class Caller:
             raise Cut(records.read_cut(result), records.read_limit(result))
         self._succeeded()
         return records.read_completion(result)
+
+
+def _held(ceiling: Amount, progress: Progress) -> Amount:
+    """What is set aside for a call, with the further calls that the backend had to make for it."""
+    return replace(ceiling, calls=ceiling.calls + progress.more)
 
 
 def _late(lane: Lane) -> bool:

@@ -50,5 +50,6 @@ def spent(purpose: Purpose, progress: Progress, retries: int, failures: int = 0)
     kept = purpose == "branch" and not failures
     return Charge(
         purpose=purpose, prompt=progress.prompt_tokens, cached=progress.cached_tokens, output=output,
-        discarded=0 if kept else output, calls=1, retries=retries, failures=failures,
+        discarded=0 if kept else output, calls=1 + progress.more, retries=retries + progress.refused,
+        failures=failures + progress.refused,
     )  # fmt: skip

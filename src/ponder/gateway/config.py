@@ -33,6 +33,8 @@ class Upstream:
     `url` is ``http://host:port/v1``, or ``local/NAME``. `key_env` names the environment variable that holds its key.
     `models` are the names that it serves; empty: every name that no other upstream has. `max_tokens` is the longest
     reply of its models: what a reply is taken for when a client sets no limit. `timeout` is how long it may be silent.
+    `kind` is the kind of server, where it does not say itself; `capabilities` are what it can do: all of it, or with
+    signs (``"+seed"``, ``"-n"``) what differs from its kind.
     `fallback` is the name of another upstream that takes over, or `SINGLE`: one pass instead of many.
     """
 
@@ -42,6 +44,8 @@ class Upstream:
     models: tuple[str, ...] = ()
     concurrency: Many = 16
     max_tokens: Annotated[int, Between(1, 10_000_000)] = 32_768
+    kind: str | None = None
+    capabilities: tuple[str, ...] = ()
     price: Price | None = None
     timeout: Seconds = 600.0
     fallback: str | None = None

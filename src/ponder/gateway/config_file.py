@@ -116,6 +116,8 @@ def _upstream(name: str, given: Any, faults: Faults) -> Upstream:
     url = faults.take(table, "url", str, place)
     models = faults.take(table, "models", list, place) or []
     price = faults.take(table, "price", str, place)
+    kind = faults.take(table, "kind", str, place)
+    capabilities = faults.take(table, "capabilities", list, place) or []
     if name == SINGLE:
         faults.add(place, f"no upstream may be called {SINGLE}, which is a fallback of its own")
     if url is None:
@@ -124,6 +126,10 @@ def _upstream(name: str, given: Any, faults: Faults) -> Upstream:
         faults.attempt((*place, "url"), lambda: _address(url))
     if not all(isinstance(model, str) and model for model in models):
         faults.add((*place, "models"), f"{'.'.join(place)}: models={models!r} is not a list of names")
+    if kind is not None:
+        faults.attempt((*place, "kind"), lambda: _kind(kind))
+    if capabilities:
+        faults.attempt((*place, "capabilities"), lambda: _capabilities(capabilities))
     upstream = faults.values(Upstream(name=name, url=url or LOCAL), table, place)
     if upstream.key_env is not None:
         variable = upstream.key_env
@@ -131,6 +137,8 @@ def _upstream(name: str, given: Any, faults: Faults) -> Upstream:
     return replace(
         upstream,
         models=tuple(map(str, models)),
+        kind=kind,
+        capabilities=tuple(map(str, capabilities)),
         price=None if price is None else faults.attempt((*place, "price"), lambda: _price(price)),
     )
 
@@ -140,6 +148,18 @@ def _address(url: str) -> None:
 
     if Address.of(url).authorization is not None:
         raise UsageError("there is a password in the url; put it into a variable, and name that in key_env")
+
+
+def _kind(name: str) -> None:
+    from ponder.backends.openai.servers import named
+
+    named(name)
+
+
+def _capabilities(names: list[Any]) -> None:
+    from ponder.backends.needs import declared
+
+    declared(map(str, names), frozenset())
 
 
 def _secret(variable: str) -> None:

@@ -152,6 +152,8 @@ def _opened(upstream: Upstream, model: str, wire: Wire) -> OpenAI:
         upstream.url,
         model,
         wire=wire,
+        server=upstream.kind,
+        capabilities=upstream.capabilities or None,
         api_key_env=upstream.key_env or "",
         concurrency=upstream.concurrency,
         timeout=upstream.timeout,

@@ -91,6 +91,7 @@ def _attempt(
             model=backend.name,
             settings=_settings(request, permit.max_tokens or config.defaults.max_tokens),
             seed=secrets.randbits(31) if fields.seed is None else fields.seed,
+            seeded=fields.seed is not None,
             budget=permit.budget,
             price=price,
             verifier=verifier,
@@ -102,11 +103,12 @@ def _attempt(
 
 
 def _settings(request: Request, max_tokens: int) -> Settings:
-    usual, fields = Settings(), request.fields
+    fields = request.fields
     return Settings(
         max_tokens=max_tokens,
-        temperature=usual.temperature if fields.temperature is None else fields.temperature,
-        top_p=usual.top_p if fields.top_p is None else fields.top_p,
+        temperature=fields.temperature,
+        top_p=fields.top_p,
+        limit_name=fields.limit_name,
         options=request.options,
     )
 

@@ -8,10 +8,11 @@ refuses the ones that it does not know.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
+from ponder.core.settings import LimitName
 from ponder.gateway.failures import BadRequest
 
 __all__ = [
@@ -209,11 +210,19 @@ class ChatRequest(_Settings, kw_only=True):
         """The longest reply, in tokens."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
+    @property
+    def limit_name(self) -> LimitName | None:
+        """What the client calls that limit; a model may know only one of the names."""
+        if self.max_completion_tokens is not None:
+            return "max_completion_tokens"
+        return None if self.max_tokens is None else "max_tokens"
+
 
 class TextRequest(_Settings, kw_only=True):
     """The body of a text completion, as far as a strategy has to understand it."""
 
     prompt: str | Annotated[list[str], msgspec.Meta(min_length=1, max_length=1)]
+    limit_name: ClassVar[LimitName | None] = None
 
     @property
     def limit(self) -> int | None:

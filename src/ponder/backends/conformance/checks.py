@@ -218,7 +218,8 @@ async def _undeclared(backend: Backend) -> None:
         Capability.N: replace(ASK, n=2),
         Capability.LOGPROBS: replace(ASK, logprobs=1),
         Capability.SCHEMA: replace(ASK, schema=SCHEMA),
-        Capability.THINKING_BUDGET: replace(ASK, thinking_budget=8),
+        Capability.THINKING: replace(ASK, thinking="low"),
+        Capability.THINKING_BUDGET: replace(ASK, thinking=8),
     }
     for capability, request in wants.items():
         if capability not in backend.capabilities:

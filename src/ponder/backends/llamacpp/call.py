@@ -15,6 +15,7 @@ from ponder.backends.llamacpp.schema import refuse_unforced
 from ponder.backends.thinking import opens_inside
 from ponder.core.backend import Completion, Progress, Request, Usage
 from ponder.core.errors import BackendError
+from ponder.core.settings import TEMPERATURE, TOP_P
 
 __all__ = ["TAGS", "Call"]
 
@@ -95,8 +96,8 @@ class Call:
             "prompt": self._prompt,
             "n": count,
             "max_tokens": max_tokens,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
+            "temperature": TEMPERATURE if request.temperature is None else request.temperature,
+            "top_p": TOP_P if request.top_p is None else request.top_p,
             "top_k": 0,
             "preserved_tokens": TAGS,
             "stream": True,

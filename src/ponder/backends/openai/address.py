@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from ponder.core.errors import InvalidOption
 
-__all__ = ["VENDOR_URL", "Address", "Wire", "key_in", "parse_spec"]
+__all__ = ["VENDOR_URL", "Address", "Spec", "Wire", "key_in", "parse_spec"]
 
 Wire = Literal["chat", "text"]
 """Which of the two: chat completions, or text completions (for models without a chat template)."""
@@ -63,15 +63,38 @@ class Address:
         return cls(f"{parts.scheme}://{netloc}{path}", authorization)
 
 
-def parse_spec(spec: str) -> tuple[str, str, Wire]:
-    """The model, the base URL and the wire in ``"openai/MODEL"``, ``"openai/MODEL@URL"`` or ``"MODEL@URL"``.
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A model spec in its parts; `kind` and `capabilities` are what it declares of the server, None if nothing."""
+
+    model: str
+    url: str
+    wire: Wire
+    kind: str | None = None
+    capabilities: tuple[str, ...] | None = None
+
+    def named(self) -> str | None:
+        """The spec that opens the same again; None where the model and the address say it all."""
+        if self.kind is None and self.capabilities is None:
+            return None
+        address = Address.of(self.url).url
+        start = "openai" if self.wire == "chat" else "text"
+        kind = [] if self.kind is None else [f"kind={self.kind}"]
+        capabilities = [] if self.capabilities is None else [f"caps={','.join(self.capabilities)}"]
+        at = "" if address == VENDOR_URL else f"@{address}"
+        return f"{start}/{self.model}{at}?{'&'.join(kind + capabilities)}"
+
+
+def parse_spec(spec: str) -> Spec:
+    """The parts of ``"openai/MODEL"``, ``"openai/MODEL@URL"`` or ``"MODEL@URL"``.
 
     With ``text/`` in the place of ``openai/`` it is text completions. Without a URL it is OPENAI_BASE_URL, or else the
-    vendor's.
+    vendor's. ``?kind=KIND&caps=+CAPABILITY,-CAPABILITY`` at the end declares the kind of server and what it can do.
 
     Raises:
-        InvalidOption: there is no model, or what follows the ``@`` is no URL.
+        InvalidOption: there is no model, what follows the ``@`` is no URL, or what follows the ``?`` is unknown.
     """
+    spec, _, query = spec.partition("?")
     model, at, url = spec.partition("@")
     wire: Wire = "text" if model.startswith("text/") else "chat"
     model = model.removeprefix("text/" if wire == "text" else "openai/").strip()
@@ -80,7 +103,27 @@ def parse_spec(spec: str) -> tuple[str, str, Wire]:
         raise InvalidOption(f"no model name; write {start}/MODEL or {start}/MODEL@http://host:port/v1")
     if at and not url.startswith(("http://", "https://")):
         raise InvalidOption(f"after {model + '@'!r} comes a URL that starts with http:// or https://")
-    return model, url or os.environ.get("OPENAI_BASE_URL") or VENDOR_URL, wire
+    declared = _declared(query)
+    capabilities = declared.get("caps")
+    return Spec(
+        model, url or os.environ.get("OPENAI_BASE_URL") or VENDOR_URL, wire, declared.get("kind"),
+        None if capabilities is None else tuple(name.strip() for name in capabilities.split(",")),
+    )  # fmt: skip
+
+
+def _declared(query: str) -> dict[str, str]:
+    """What stands after the ``?``; not unquoted, for a ``+`` is a plus."""
+    found: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        name, equals, value = part.partition("=")
+        if name not in ("kind", "caps") or not equals or not value.strip():
+            raise InvalidOption(
+                f"{name!r} after the ? of a model spec; known: kind=KIND and caps=+CAPABILITY,-CAPABILITY"
+            )
+        if name in found:
+            raise InvalidOption(f"{name} is given twice in a model spec")
+        found[name] = value.strip()
+    return found
 
 
 def key_in(variable: str) -> str:

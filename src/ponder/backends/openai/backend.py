@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import get_args
 
 from ponder.backends.http1.connection import Response
-from ponder.backends.needs import refuse_undeclared
+from ponder.backends.needs import declared, is_whole, needs, refuse_undeclared
 from ponder.backends.openai.address import VENDOR_URL, Address, Wire, parse_spec
 from ponder.backends.openai.counts import estimate_prompt
 from ponder.backends.openai.detect import detect, model_names
 from ponder.backends.openai.events import DONE, Events
 from ponder.backends.openai.failures import from_event
-from ponder.backends.openai.reply import Habits, WrongShape, read
-from ponder.backends.openai.servers import OPENAI, SERVERS, TEXT_SERVERS, UNKNOWN, Server
+from ponder.backends.openai.learned import learned_of
+from ponder.backends.openai.reasoning import LIMITING
+from ponder.backends.openai.reply import FewChoices, Habits, WrongShape, cut_at, read
+from ponder.backends.openai.servers import SERVERS, TEXT_SERVERS, UNKNOWN, Server, at_host, named
+from ponder.backends.openai.split import each_alone
 from ponder.backends.openai.stream import Stream
 from ponder.backends.openai.transport import LARGEST_REPLY, Transport
-from ponder.backends.openai.wire import chat_body, text_body
+from ponder.backends.openai.wire import Body, Target, chat_body, encode, text_body
 from ponder.core.backend import Capability, Completion, Price, Progress, Request
-from ponder.core.errors import BrokenReply, CallTimeout, InvalidOption, UnknownName
+from ponder.core.errors import BrokenReply, CallTimeout, InvalidOption, MissingCapability, Rejected, UnknownName
 
 __all__ = ["OpenAI"]
 
@@ -33,9 +37,10 @@ class OpenAI:
     With ``wire="text"`` it is the text completions API, for base models, which have no chat template, and for servers
     without chat; `prompt.prompt_of` says what the prompt is then.
 
-    What the server can do comes from three sources, the first that applies: `capabilities`, given by the user; the
-    kind of server, named in `server` or found by `detect`; or else the least that all have: sample and cancel (and
-    continue, for text completions).
+    What the server can do comes from the kind of server, named in `server`, known by its host or found by `detect`;
+    of an unknown one the least that all have is assumed: sample and cancel (and continue, for text completions).
+    `capabilities` goes before that: all of them, or, with signs (``"+seed"``, ``"-n"``), what differs from the kind.
+    What a model refuses is learned from its errors, and kept for all backends of the process that call it there.
     The key is read from the environment variable `api_key_env` (``OPENAI_API_KEY``; "" sends none) and never shown.
 
     `most_choices` is how many a server of llama.cpp has slots for, once that has been found out.
@@ -44,8 +49,8 @@ class OpenAI:
     piece, the gap between two tokens of a stream. `concurrency` bounds the open connections.
 
     Raises:
-        InvalidOption: the base URL is no URL, or a number is out of range.
-        UnknownName: there is no such `server` or `wire`.
+        InvalidOption: the base URL is no URL, a number is out of range, or there is no such `server` or capability.
+        UnknownName: there is no such `wire`.
     """
 
     def __init__(
@@ -59,7 +64,7 @@ class OpenAI:
         server: str | None = None,
         concurrency: int = 16,
         timeout: float = 600.0,
-        capabilities: Iterable[Capability] | None = None,
+        capabilities: Iterable[Capability | str] | None = None,
         price: Price | None = None,
     ) -> None:
         if concurrency < 1:
@@ -78,7 +83,8 @@ class OpenAI:
         self._transport = Transport(
             address, model, "OPENAI_API_KEY" if api_key_env is None else api_key_env, concurrency, timeout
         )
-        self._declared = None if capabilities is None else frozenset(capabilities)
+        self._declared = None if capabilities is None else tuple(capabilities)
+        self._learned = learned_of(address.url, model, wire)
         self.most_choices: int | None = None
         self._habits = Habits()
         self._prepared = False
@@ -86,19 +92,23 @@ class OpenAI:
         self._servers = SERVERS if wire == "chat" else TEXT_SERVERS
         self._body = chat_body if wire == "chat" else text_body
         self._path = "/chat/completions" if wire == "chat" else "/completions"
-        self._become(_server_named(server, address))
+        self._become(at_host(address.url) if server is None else named(server))
 
     @classmethod
     def open(cls, spec: str, *, api_key_env: str | None = None, price: Price | None = None) -> OpenAI:
         """The backend for ``"openai/MODEL"``, ``"openai/MODEL@http://host:port"`` or ``"MODEL@http://host:port"``.
 
+        At its end may stand ``?kind=KIND&caps=+CAPABILITY,-CAPABILITY``.
         With ``text/`` in the place of ``openai/`` it is text completions.
 
         Raises:
             InvalidOption: there is no model in it, or no URL after the ``@``.
         """
-        model, url, wire = parse_spec(spec)
-        return cls(url, model, wire=wire, api_key_env=api_key_env, price=price)
+        read = parse_spec(spec)
+        return cls(
+            read.url, read.model, wire=read.wire, api_key_env=api_key_env, server=read.kind,
+            capabilities=read.capabilities, price=price, name=read.named(),
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"OpenAI({self._address.url!r}, {self.model!r}, server={self._server.name!r})"
@@ -107,12 +117,17 @@ class OpenAI:
         server = self._servers[kind.name]
         self._server = server
         self._transport.keep_alive = server.keep_alive
-        self.capabilities = server.capabilities if self._declared is None else self._declared
-        if Capability.THINKING_BUDGET in self.capabilities and not server.thinking_budget:
+        self._able = declared(self._declared, server.capabilities)
+        self._can()
+        if Capability.THINKING_BUDGET in self._able and server.name not in LIMITING:
             raise InvalidOption(
                 f"a server of kind {server.name!r} has no field for a thinking budget; if it is of another kind, "
                 f"name it in server=, one of {', '.join(SERVERS)}"
             )
+
+    def _can(self) -> None:
+        """What the model has refused, through whichever backend, it cannot do."""
+        self.capabilities = self._able - self._learned.lost.keys()
 
     async def models(self) -> list[str]:
         """The names of the models that the server lists.
@@ -146,7 +161,7 @@ class OpenAI:
         if self._prepared:
             return
         async with self._preparing:  # runs that begin together look once, and none closes the other's connections
-            if not self._prepared and self._declared is None and self._server.name == UNKNOWN.name:
+            if not self._prepared and not is_whole(self._declared) and self._server.name == UNKNOWN.name:
                 await self.detect()
             self._prepared = True
 
@@ -158,15 +173,60 @@ class OpenAI:
             InvalidProblem: for text completions, a message holds more than text; nothing was sent.
             BackendError: the call failed.
         """
-        refuse_undeclared(self, request)
+        self._can()
+        several = request.n > 1 and Capability.N in self._learned.lost and self._able >= {Capability.N}
+        refuse_undeclared(self, replace(request, n=1) if several else request)
         try:
-            return await self._call(request, progress)
+            completion = await (self._alone if several else self._call)(request, progress)
+            progress.notes += self._learned.notes(request)
+            return cut_at(completion, request) if "stop" in self._learned.dropped else completion
         except (asyncio.CancelledError, BrokenReply, CallTimeout):
             progress.prompt_tokens = max(progress.prompt_tokens, estimate_prompt(request))
             raise
 
     async def _call(self, request: Request, progress: Progress) -> Completion:
-        data = self._body(request, self.model, self._server, self.capabilities)
+        body = self._body(request, Target(self.model, self._server, self.capabilities, self._learned))
+        try:
+            return await self._send(request, progress, body)
+        except FewChoices as error:
+            return await self._rest(request, progress, error.completion)
+        except Rejected as error:
+            if error.status not in (400, 422) or not self._learned.take(
+                error.said, body, request, str(self._transport.place)
+            ):
+                raise
+        return await self._instead(request, progress)
+
+    async def _instead(self, request: Request, progress: Progress) -> Completion:
+        """The call again, as what was learned from its refusal allows.
+
+        Raises:
+            MissingCapability: the model cannot do what the request is about.
+        """
+        self._can()
+        lost = needs(request) & self._learned.lost.keys()
+        for capability in sorted(lost - {Capability.N}):
+            raise MissingCapability(
+                f"{self._transport.place} does not offer {capability.value!r}: {self._learned.lost[capability]}"
+            )
+        progress.again(refused=True)
+        return await (self._alone(request, progress) if lost else self._call(request, progress))
+
+    async def _alone(self, request: Request, progress: Progress) -> Completion:
+        """Several choices in as many calls at the same time."""
+        for _ in range(request.n - 1):
+            progress.again()
+        return await each_alone(request, progress, self._call)
+
+    async def _rest(self, request: Request, progress: Progress, first: Completion) -> Completion:
+        """The server has ignored ``n``: ask for the other choices, and for one a time from now on."""
+        self._learned.lose(Capability.N, f"it gave one choice of {request.n}", str(self._transport.place))
+        self._can()
+        for _ in range(request.n - 1):
+            progress.again()
+        return await each_alone(request, progress, self._call, first)
+
+    async def _send(self, request: Request, progress: Progress, body: Body) -> Completion:
         limit = LARGEST_REPLY + request.n * request.max_tokens * BYTES_PER_TOKEN
 
         async def receive(response: Response) -> Completion:
@@ -177,7 +237,7 @@ class OpenAI:
             return read(reply, request, self._habits)
 
         try:
-            return await self._transport.post(self._path, data, receive)
+            return await self._transport.post(self._path, encode(body), receive)
         except WrongShape as error:
             raise BrokenReply(f"{self._transport.place} gave a reply of the wrong shape: {error}") from None
 
@@ -201,11 +261,3 @@ class OpenAI:
     async def aclose(self) -> None:
         """Close the connections. Safe to call twice; a later call opens new ones."""
         await self._transport.close()
-
-
-def _server_named(name: str | None, address: Address) -> Server:
-    if name is None:
-        return OPENAI if address.url == VENDOR_URL else UNKNOWN
-    if name not in SERVERS:
-        raise UnknownName("server", name, SERVERS)
-    return SERVERS[name]

@@ -79,7 +79,7 @@ def _from_status(
         return Rejected(f"{place.url} has no model {place.model!r}; it has {', '.join(known[:MODELS_SHOWN])}", status)
     if status == 404:
         return Rejected(f"{place} answered 404: check the address and the model's name{detail}", status)
-    return Rejected(f"{place} answered {status}{detail}", status)
+    return Rejected(f"{place} answered {status}{detail}", status, text)
 
 
 def from_event(place: Place, error: object) -> BackendError:

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ponder.backends.openai.counts import Count, count, estimate, estimate_prompt, read_count, share
 from ponder.backends.thinking import closes, opens_inside, split_thinking
 from ponder.core.backend import Choice, Completion, Finish, Request, Usage
 
-__all__ = ["Draft", "Habits", "WrongShape", "complete", "content_of", "entries_of", "read", "text_of", "whole"]
+__all__ = [
+    "Draft",
+    "FewChoices",
+    "Habits",
+    "WrongShape",
+    "complete",
+    "content_of",
+    "cut_at",
+    "entries_of",
+    "read",
+    "text_of",
+    "whole",
+]
 
 _LENGTH = frozenset({"length", "max_tokens"})
 
 
 class WrongShape(Exception):
     """The reply is JSON, but not what the API promises; the text says where."""
+
+
+class FewChoices(Exception):
+    """A server gave one choice where several were asked for; it is in `completion`, as of a call for one."""
+
+    def __init__(self, completion: Completion) -> None:
+        super().__init__("it has one choice")
+        self.completion = completion
 
 
 @dataclass(slots=True)
@@ -163,8 +183,11 @@ def complete(drafts: list[Draft], counted: Count, request: Request, habits: Habi
     """Put the received choices and the server's count together; `counts` says how missing counts are made up for.
 
     Raises:
+        FewChoices: there is one, and several were asked for.
         WrongShape: there are not as many choices as were asked for, or one calls a tool without a name.
     """
+    if len(drafts) == 1 < request.n:
+        raise FewChoices(complete(drafts, counted, replace(request, n=1), habits))
     if len(drafts) != request.n:
         raise WrongShape(f"it has {len(drafts)} of {request.n} choices")
     for draft in drafts:
@@ -237,6 +260,20 @@ def _texts(draft: Draft, request: Request, habits: Habits) -> tuple[str, str]:
         return "", whole(draft.reasoning)  # a server that looks for the end of a reasoning that had ended before
     reasoning = draft.reasoning if inside else draft.reasoning.lstrip()
     return whole(reasoning.rstrip() if visible else reasoning), whole(visible)
+
+
+def cut_at(completion: Completion, request: Request) -> Completion:
+    """The reply of a server that takes no stop strings, ended where they would have ended it."""
+    boundaries, stops = request.stop, (*request.stop, *request.options.get("stop", ()))
+
+    def cut(choice: Choice) -> Choice:
+        ends = [(at, stop) for stop in stops if stop and (at := choice.text.find(stop)) >= 0]
+        if not ends:
+            return choice
+        at, stop = min(ends)
+        return replace(choice, text=choice.text[:at], finish="boundary" if stop in boundaries else "stop")
+
+    return replace(completion, choices=tuple(map(cut, completion.choices)))
 
 
 def whole(text: str) -> str:

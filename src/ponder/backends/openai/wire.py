@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from ponder.backends.openai.learned import Learned
 from ponder.backends.openai.prompt import prompt_of
+from ponder.backends.openai.reasoning import reasoning
 from ponder.backends.openai.servers import Server
 from ponder.core.backend import Capability, Request
+from ponder.core.settings import TEMPERATURE
 
-__all__ = ["chat_body", "text_body"]
+__all__ = ["Body", "Target", "chat_body", "encode", "text_body"]
+
+Body = dict[str, Any]
 
 # Messages and schemas may be any mapping.
-_encode = json.JSONEncoder(default=dict, check_circular=False).encode
+_json = json.JSONEncoder(default=dict, check_circular=False)
 
 
-def chat_body(request: Request, model: str, server: Server, capabilities: frozenset[Capability]) -> bytes:
-    """The JSON body of a chat completion, UTF-8; the messages and `options` go in as they are.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a body is made for: a model of a kind of server, what that can do, and what it has refused so far."""
+
+    model: str
+    server: Server
+    capabilities: frozenset[Capability]
+    learned: Learned
+
+
+def encode(body: Body) -> bytes:
+    """The body as JSON, UTF-8."""
+    return _json.encode(body).encode()
+
+
+def chat_body(request: Request, target: Target) -> Body:
+    """The body of a chat completion; the messages and `options` go in as they are.
 
     The prefix goes in as a last assistant message with ``continue_final_message``, which vLLM, SGLang and llama.cpp
     all understand. The servers strip nothing from it, but chat templates may trim white space at its end.
+
+    Raises:
+        InvalidOption: the model cannot reason within so many tokens.
     """
-    fields: dict[str, Any] = {**request.options, "model": model, "messages": list(request.messages)}
+    fields: Body = {**request.options, "model": target.model, "messages": list(request.messages)}
     if request.prefix:
         fields["messages"].append({"role": "assistant", "content": request.prefix})
         fields["continue_final_message"] = True
@@ -29,44 +54,52 @@ def chat_body(request: Request, model: str, server: Server, capabilities: frozen
     if request.logprobs:
         fields["logprobs"] = True
         fields["top_logprobs"] = request.logprobs
-    _add_settings(fields, request, server, capabilities)
-    return _encode(fields).encode()
+    fields.update(reasoning(request, target.server.name))
+    _add_settings(fields, request, target)
+    return target.learned.applied_to(fields)
 
 
-def text_body(request: Request, model: str, server: Server, capabilities: frozenset[Capability]) -> bytes:
-    """The JSON body of a text completion, UTF-8; the prefix is the end of the prompt.
+def text_body(request: Request, target: Target) -> Body:
+    """The body of a text completion; the prefix is the end of the prompt.
 
     Raises:
         InvalidProblem: a message holds more than text.
     """
-    fields: dict[str, Any] = {**request.options, "model": model, "prompt": prompt_of(request)}
+    fields: Body = {**request.options, "model": target.model, "prompt": prompt_of(request)}
     if request.logprobs:
         fields["logprobs"] = request.logprobs
-    _add_settings(fields, request, server, capabilities)
-    return _encode(fields).encode()
+    limits = reasoning(request, target.server.name)
+    limits.pop("chat_template_kwargs", None)  # the prompt is not put into a template
+    fields.update(limits)
+    _add_settings(fields, request, target)
+    return target.learned.applied_to(fields)
 
 
-def _add_settings(
-    fields: dict[str, Any], request: Request, server: Server, capabilities: frozenset[Capability]
-) -> None:
-    fields[server.max_tokens] = request.max_tokens
-    fields["temperature"] = request.temperature
-    fields["top_p"] = request.top_p
+def _add_settings(fields: Body, request: Request, target: Target) -> None:
+    server = target.server
+    # Text completions know one name only.
+    fields[request.limit_name or server.max_tokens if "messages" in fields else "max_tokens"] = request.max_tokens
+    fields["temperature"] = TEMPERATURE if request.temperature is None else request.temperature
+    if request.top_p is not None:
+        fields["top_p"] = request.top_p
     fields.update(server.extra)
     if request.n > 1:
         fields["n"] = request.n
         fields.update(server.extra_many)
     if request.stop:
         fields["stop"] = [*request.stop, *request.options.get("stop", ())]
-    if request.seed is not None and Capability.SEED in capabilities:
-        fields["seed"] = request.seed
-    if request.schema is not None and server.bare_schema:
-        fields["json_schema"] = request.schema
-    elif request.schema is not None:
-        schema = {"name": "answer", "strict": True, "schema": request.schema}
-        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if request.thinking_budget is not None:
-        fields[server.thinking_budget] = request.thinking_budget
+    if request.seed is not None and Capability.SEED in target.capabilities:
+        fields[server.seed] = request.seed
+    _add_schema(fields, request.schema, bare=server.bare_schema)
     if request.stream or server.always_stream:
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True, **server.stream_extra}
+
+
+def _add_schema(fields: Body, schema: Mapping[str, Any] | None, *, bare: bool) -> None:
+    if schema is not None and bare:
+        fields["json_schema"] = schema
+    elif schema is not None:
+        fields["response_format"] = {
+            "type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema},
+        }  # fmt: skip

@@ -134,7 +134,7 @@ async def _all(jobs: Sequence[Any]) -> None:
 
 
 def _about(what: Recording, backend: Backend, out: Path) -> About:
-    options = {name: value for name, value in asdict(what.settings).items() if name in _SAMPLING}
+    options = {name: value for name, value in asdict(what.settings).items() if name in _SAMPLING and value is not None}
     if what.interval is not None:
         options["probe_tokens"] = what.settings.probe_tokens
     return About(
@@ -149,7 +149,7 @@ def _about(what: Recording, backend: Backend, out: Path) -> About:
     )
 
 
-_SAMPLING = ("max_tokens", "temperature", "top_p", "thinking_budget")
+_SAMPLING = ("max_tokens", "temperature", "top_p", "thinking")
 
 
 def _versions() -> dict[str, str]:
