@@ -51,7 +51,7 @@ def declared(given: Iterable[str] | None, known: frozenset[Capability]) -> froze
     if not signed:
         return frozenset(map(_capability, names)) | {Capability.SAMPLE}
     added = {_capability(name[1:]) for name in signed if name[0] == "+"}
-    return known | added - {_capability(name[1:]) for name in signed if name[0] == "-"}
+    return (known | added) - {_capability(name[1:]) for name in signed if name[0] == "-"}
 
 
 def _capability(name: str) -> Capability:

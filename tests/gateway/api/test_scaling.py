@@ -119,10 +119,26 @@ def test_settings_and_further_fields_reach_the_model(client: OpenAI, server: Cha
         presence_penalty=0.5, logit_bias={"5": -1}, user="u-1", extra_body={"min_p": 0.05},
     )  # fmt: skip
     [body] = server.bodies
-    assert (body["temperature"], body["top_p"], body["max_tokens"], body["stop"]) == (0.2, 0.5, 77, ["\n\n\n"])
+    assert (body["temperature"], body["top_p"], body["max_completion_tokens"], body["stop"]) == (
+        0.2,
+        0.5,
+        77,
+        ["\n\n\n"],
+    )
     assert (body["presence_penalty"], body["logit_bias"], body["user"]) == (0.5, {"5": -1}, "u-1")
     assert body["min_p"] == 0.05
     assert "ponder" not in body
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("model", [FOUR, "test-model"])
+def test_the_limit_goes_on_under_the_name_that_the_client_gives_it(
+    client: OpenAI, server: ChatServer, model: str, name: str
+) -> None:
+    client.chat.completions.create(model=model, messages=ASK, extra_body={name: 33})
+    for body in server.bodies:
+        assert [body.get(one) for one in ("max_tokens", "max_completion_tokens") if one in body] == [33]
+        assert name in body
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ class OpenAI:
             return await self._rest(request, progress, error.completion)
         except Rejected as error:
             if error.status not in (400, 422) or not self._learned.take(
-                error.said, body, request, str(self._transport.place)
+                error.said, body, request, self._transport.place
             ):
                 raise
         return await self._instead(request, progress)
@@ -220,7 +220,7 @@ class OpenAI:
 
     async def _rest(self, request: Request, progress: Progress, first: Completion) -> Completion:
         """The server has ignored ``n``: ask for the other choices, and for one a time from now on."""
-        self._learned.lose(Capability.N, f"it gave one choice of {request.n}", str(self._transport.place))
+        self._learned.lose(Capability.N, f"it gave one choice of {request.n}", self._transport.place)
         self._can()
         for _ in range(request.n - 1):
             progress.again()

@@ -10,8 +10,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from ponder.backends.openai.failures import Place
 from ponder.backends.openai.reasoning import FIELDS
-from ponder.backends.openai.refusals import Refusal, refused
+from ponder.backends.openai.refusals import refused
 from ponder.core.backend import Capability, Request
 
 __all__ = ["Learned", "learned_of"]
@@ -69,14 +70,14 @@ class Learned:
             fields.pop(name, None)
         return fields
 
-    def take(self, text: str, body: Mapping[str, Any], request: Request, place: str) -> bool:
+    def take(self, text: str, body: Mapping[str, Any], request: Request, place: Place) -> bool:
         """Learn from an error's `text`, after `body` was sent; false if there is nothing to be changed.
 
         What another call has learned meanwhile counts as well.
         """
         thinking = [name for name in FIELDS if name in body] if request.thinking is not None else []
         for refusal in refused(text, body, thinking):
-            self._learn(refusal, request, place)
+            self._learn(refusal.field, refusal.whole, place.clean(refusal.words), request, place)
         return (
             self.applied_to(dict(body)) != body
             or any(capability in self.lost for name, capability in _ABILITIES.items() if name in body)
@@ -88,7 +89,7 @@ class Learned:
             isinstance(request.thinking, int) and Capability.THINKING_BUDGET in self.lost
         )
 
-    def lose(self, capability: Capability, words: str, place: str) -> None:
+    def lose(self, capability: Capability, words: str, place: Place) -> None:
         """Note that the model cannot do something."""
         if capability not in self.lost:
             self.lost[capability] = words
@@ -106,28 +107,21 @@ class Learned:
             f"{name} is left out: the model refuses it ({self.dropped[name]})" for name in self.dropped if name in asked
         ]
 
-    def _learn(self, refusal: Refusal, request: Request, place: str) -> None:
-        name, words = refusal.field, refusal.words
-        if name in _LIMITS and refusal.whole:
+    def _learn(self, name: str, whole: bool, words: str, request: Request, place: Place) -> None:
+        if name in _LIMITS and whole:
             self._rename(name, words, place)
         elif name in FIELDS and isinstance(request.thinking, int):
             self.lose(Capability.THINKING_BUDGET, words, place)
         elif name in ("response_format", "json_schema") and request.schema is not None:
             self.lose(Capability.SCHEMA, words, place)
-        elif name in _ABILITIES and (refusal.whole or name in ("n", "seed", "random_seed")):
+        elif name in _ABILITIES and (whole or name in ("n", "seed", "random_seed")):
             self.lose(_ABILITIES[name], words, place)
             if name in _WISHES:
                 self._drop(name, words, place)
-        elif name in _WISHES or self._may_drop(refusal, request):
+        elif name in _WISHES or _may_drop(name, whole, request):
             self._drop(name, words, place)
 
-    def _may_drop(self, refusal: Refusal, request: Request) -> bool:
-        name = refusal.field
-        if name in _SAMPLING and getattr(request, name) is None:
-            return True
-        return refusal.whole and (name in _SAMPLING or name in _TWEAKS or name in FIELDS)
-
-    def _rename(self, name: str, words: str, place: str) -> None:
+    def _rename(self, name: str, words: str, place: Place) -> None:
         other = _LIMITS[name]
         if other in self.renamed:
             self._drop(other, words, place)
@@ -136,10 +130,17 @@ class Learned:
             self.renamed[name] = other
             _log.info("%s takes %s, not %s: %s", place, other, name, words)
 
-    def _drop(self, name: str, words: str, place: str) -> None:
+    def _drop(self, name: str, words: str, place: Place) -> None:
         if name not in self.dropped:
             self.dropped[name] = words
             _log.info("%s does not take %s, which is left out from now on: %s", place, name, words)
+
+
+def _may_drop(name: str, whole: bool, request: Request) -> bool:
+    """Whether a call still means the same without it; a value out of range is an error of whoever gave it."""
+    if name in _SAMPLING and getattr(request, name) is None:
+        return True
+    return whole and (name in _SAMPLING or name in _TWEAKS or name in FIELDS)
 
 
 _known: OrderedDict[tuple[str, str, str], Learned] = OrderedDict()

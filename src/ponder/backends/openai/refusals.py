@@ -31,6 +31,7 @@ class _Statement:
 
     words: str
     names: tuple[str, ...] = ()
+    kind: str = ""
 
 
 _DEEPEST = 8
@@ -51,7 +52,8 @@ _SAID = (
 )
 """Where messages are; what is under other keys may be the request itself."""
 
-_KIND = ("code", "type", "message", "msg", "description")
+_MESSAGE = ("message", "msg", "description")
+_KIND = ("code", "type")
 
 _RANGE = (
     "between", "range", "less than", "greater than", "at most", "at least", "<=", ">=", "non-negative", "maximum",
@@ -75,6 +77,9 @@ _NAMES_NEXT = ("parameter", "parameters", "param", "field", "argument", "propert
 _AMBIGUOUS = frozenset(("n", "stop", "user", "seed", "store", "metadata", "verbose", "prediction", "modalities"))
 """Fields whose names are words of any sentence; those count only where they are marked as names."""
 
+_QUESTION = frozenset(("model", "messages", "prompt"))
+"""What every message speaks of; a refusal of those has a place of its own."""
+
 _ALIASES = {"think": "thinking", "thinkingbudget": "thinking", "reason": "reasoning", "thinkinglevel": "reasoning"}
 
 
@@ -89,7 +94,7 @@ def refused(text: str, fields: Iterable[str], thinking: Iterable[str] = ()) -> l
             known.setdefault(word, field)
     said = list(_statements(_parsed(text)))
     placed = [
-        _refusal(field, one.words)
+        _refusal(field, one.words, one.kind)
         for one in said
         for field in [known[plain] for plain in map(_plain, one.names) if plain in known][:1]
     ]
@@ -105,8 +110,8 @@ def _plain(name: str) -> str:
     return _ALIASES.get(plain, plain)
 
 
-def _refusal(field: str, words: str) -> Refusal:
-    low = words.lower()
+def _refusal(field: str, words: str, kind: str = "") -> Refusal:
+    low = f"{kind} {words}".lower()
     never = any(mark in low for mark in _NEVER) and not any(mark in low for mark in _MORE)
     whole = never or not any(mark in low for mark in _RANGE)
     return Refusal(field, words, whole)
@@ -134,10 +139,14 @@ def _statements(value: Any, deep: int = 0) -> Iterator[_Statement]:
     elif isinstance(value, Mapping):
         names = _names_in(value)
         if names:
-            yield _Statement(" ".join(value[key] for key in _KIND if isinstance(value.get(key), str)), names)
+            yield _Statement(_joined(value, _MESSAGE), names, _joined(value, _KIND))
         for key in _SAID:
             if key in value:
                 yield from _statements(value[key], deep + 1)
+
+
+def _joined(entry: Mapping[str, Any], keys: Iterable[str]) -> str:
+    return " ".join(entry[key] for key in keys if isinstance(entry.get(key), str))
 
 
 def _names_in(entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -156,7 +165,12 @@ def _read(words: str, known: Mapping[str, str]) -> list[Refusal]:
     for match in _WORD.finditer(words):
         plain = _plain(match[0])
         offered = before == "use"  # "use max_completion_tokens instead"
-        if plain in known and not offered and (plain not in _AMBIGUOUS or _is_marked(words, match, before)):
+        if (
+            plain in known
+            and plain not in _QUESTION
+            and not offered
+            and (plain not in _AMBIGUOUS or _is_marked(words, match, before))
+        ):
             found.append(_refusal(known[plain], words))
         before = match[0].lower()
     if len({one.field for one in found}) > 1 and any(mark in words.lower() for mark in _BOTH):
@@ -165,9 +179,10 @@ def _read(words: str, known: Mapping[str, str]) -> list[Refusal]:
 
 
 def _is_marked(words: str, match: re.Match[str], before: str) -> bool:
-    """True if the word stands in quotes or brackets, before ``=`` or ``:``, or after "parameter" or the like."""
+    """True if the word stands in quotes or brackets, next to ``:``, before ``=``, or after "parameter" or the like."""
     if match[0] == "n":  # alone it is a word of no language, only of an escaped line break
         return not words[: match.start()].endswith("\\")
     ahead = words[match.end() : match.end() + 3].lstrip(" ")
     quoted = match.start() > 0 and words[match.start() - 1] in _MARKS and ahead[:1] not in (" ", "")
-    return quoted or ahead[:1] in ("=", ":", ">", "<") or before in _NAMES_NEXT
+    listed = words[: match.start()].rstrip(" ").endswith(":")
+    return quoted or listed or ahead[:1] in ("=", ":", ">", "<") or before in _NAMES_NEXT

@@ -43,16 +43,18 @@ class _Part:
     def __init__(self, request: Request, index: int, whole: Progress, done: Completion | None) -> None:
         seed = None if request.seed is None else (request.seed + index) & 0x7FFFFFFF
         self.request = replace(request, n=1, seed=seed, branches=request.branches[index : index + 1])
-        self.progress = Progress(watch=self._show)
+        self.progress = Progress(watch=self._show, spend=lambda: whole.again(refused=True))
         self._index = index
         self._whole = whole
         self._prompt = self._cached = 0
         if done is not None:
             self.progress.prompt_tokens, self.progress.cached_tokens = done.usage.prompt, done.usage.cached
             whole.prompt_tokens = whole.cached_tokens = 0
-            if not whole.texts:
-                self.progress.grow(0, done.choices[0].text, done.choices[0].tokens)
-            self._count()
+            self.progress.texts, self.progress.tokens = [done.choices[0].text], [done.choices[0].tokens]
+            if whole.texts or request.stream:
+                self._show(0)
+            else:
+                self._count()
 
     def _show(self, _: int) -> None:
         whole, mine = self._whole, self.progress

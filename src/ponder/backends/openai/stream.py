@@ -74,8 +74,11 @@ class Stream:
         """The whole reply; afterwards `progress` says exactly the same.
 
         Raises:
+            FewChoices: the server has given the first choice only.
             WrongShape: a choice was not finished.
         """
+        if len(self._lines) > 1 and not any(line.begun for line in self._lines[1:]):
+            del self._lines[1:]
         unfinished = [at for at, line in enumerate(self._lines) if line.draft.finish is None]
         if unfinished:
             raise WrongShape(f"choice {unfinished[0]} was not finished")
@@ -98,6 +101,11 @@ class _Line:
         self._reasoning: list[str] = []
         self._half = ""
         self._booked = 0
+
+    @property
+    def begun(self) -> bool:
+        """True if anything of it has come."""
+        return self.draft.finish is not None or self.draft.pieces > 0
 
     def take(self, choice: Mapping[str, Any]) -> None:
         delta = choice.get("delta") or {"content": choice.get("text")}
