@@ -2,7 +2,7 @@
 """Set Ponder up in `.venv-ponder` and run it, with nothing but Python 3.11 or later.
 
     python3 quickstart.py            solve a word problem on the embedded model
-    python3 quickstart.py test       run the whole test suite; further options go to pytest
+    python3 quickstart.py test       run the whole test suite; further options go to pytest (-n0: in one process)
 
 Both install the locked dependencies first, and only what is missing: the second run installs nothing. What is
 installed comes from the package index that pip is configured for, and only with the hashes in `requirements/`.
@@ -23,6 +23,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -30,13 +31,16 @@ from pathlib import Path
 from typing import NoReturn
 
 MAIN_JOB = ("ponder", "demo")
-TESTS = ("python", "-m", "pytest")
+TESTS = ("python", "-m", "pytest", "--numprocesses=auto", "--maxprocesses=8", "--dist=worksteal", "--durations=25")
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv-ponder"
 STATE = VENV / "installed.json"
 PYTHON = f"{sys.version} at {sys.base_prefix} in {VENV}"
 LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("runtime", "dev")}
+
+PATIENCE = 10.0
+"""Seconds without a sign of life."""
 
 PIP_WHEEL = "pip-26.3-py3-none-any.whl"
 PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
@@ -183,7 +187,14 @@ def pip(*arguments: str) -> None:
 def run(*arguments: str, quiet: bool = False) -> int:
     """Run the new environment's Python, apart from the user's own packages; the exit status."""
     command = [str(VENV / "bin" / "python"), "-I", *arguments]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=quiet, check=False).returncode
+    output = subprocess.DEVNULL if quiet else None
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process:
+        began = time.monotonic()
+        while True:
+            try:
+                return process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                note(f"... still at it, {time.monotonic() - began:.0f} s")
 
 
 def install_pinned_pip() -> None:

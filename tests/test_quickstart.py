@@ -24,12 +24,25 @@ def test_an_unknown_job_is_refused_with_what_there_is() -> None:
     assert run("--help").returncode == 0
 
 
-@pytest.mark.skipif(Path(sys.prefix) != quickstart.VENV, reason="not in the environment that quickstart.py made")
+@pytest.mark.skipif(
+    Path(sys.prefix) != quickstart.VENV or quickstart.VENV.is_symlink(),
+    reason="not in the environment that quickstart.py made",
+)
 def test_the_second_run_installs_nothing(tmp_path: Path) -> None:
     # Were there anything to fetch, this would fail: the package index is an empty directory.
     again = run("test", "--version", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout.startswith("pytest ")
+
+
+def test_what_takes_long_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quickstart, "VENV", Path(sys.prefix))
+    monkeypatch.setattr(quickstart, "PATIENCE", 0.05)
+    seen = tmp_path / "seen"
+    monkeypatch.setattr(quickstart, "note", seen.write_text)
+    waits = "import os, sys\nwhile not os.path.exists(sys.argv[1]): pass\nsys.exit(3)"
+    assert quickstart.run("-c", waits, str(seen)) == 3
+    assert seen.read_text().startswith("... still at it, ")
 
 
 @pytest.mark.parametrize("remains", ["", "{", "[]", '{"unknown": 1}'])

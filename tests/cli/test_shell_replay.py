@@ -119,7 +119,7 @@ def test_a_file_of_ones_own_that_goes_wrong_is_a_failed_run(ponder: Ponder, trac
 def test_what_numba_cannot_compile_is_said_once(ponder: Ponder, trace: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(OWN)
-    done = ponder("replay", trace, "--method", f"{file}(k=1:3:1,text=true)", "--orders", "2")
+    done = ponder("replay", trace, "--method", f"{file}(k=1:3:1,text=true)", "--orders", "2", "--compiled")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("\n") == 1
     assert f"{file}, line 11: Numba cannot compile" in done.stderr

@@ -153,7 +153,7 @@ def _python(program: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def _children() -> set[int]:
-    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = (line.split(None, 2) for line in listing.splitlines())
     return {
         int(pid) for pid, parent, command in rows if int(parent) == os.getpid() and "ponder.workers.worker" in command

@@ -22,10 +22,10 @@ QUESTION = "Ana is 14 years old. In 6 years her uncle will be 3 times as old as 
 REFERENCE = str(3 * 14 - 6)
 """The right answer, for the reader: no strategy sees it."""
 
-MAX_TOKENS = 400
+MAX_TOKENS = 300
 
 SINGLE = "single"
-SCALED = "self-consistency(n=8)"
+SCALED = "self-consistency(n=5)"
 
 
 @click.command(
@@ -35,7 +35,7 @@ SCALED = "self-consistency(n=8)"
     )
 )
 @model_option
-@click.option("--seed", type=int, default=1, show_default=True, help="Another number draws other samples.")
+@click.option("--seed", type=int, default=2, show_default=True, help="Another number draws other samples.")
 def demo(model: str | None, seed: int) -> int:
     """See one pass and a vote side by side.
 

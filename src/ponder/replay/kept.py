@@ -16,6 +16,7 @@ import types as python_types
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +119,10 @@ class _Untold(Exception):
 @cache
 def _ours() -> bytes:
     """The versions, and all sources of ours."""
-    import llvmlite
     import numba
     import numpy as np
 
-    found = hashlib.sha256(repr((sys.version, numba.__version__, llvmlite.__version__, np.__version__)).encode())
+    found = hashlib.sha256(repr((sys.version, numba.__version__, version("llvmlite"), np.__version__)).encode())
     root = Path(__file__).parents[1]
     for file in sorted(file for package in _PACKAGES for file in (root / package).rglob("*.py")):
         found.update(str(file.relative_to(root)).encode() + hashlib.sha256(file.read_bytes()).digest())

@@ -1,4 +1,4 @@
-"""A bar on a terminal, a line every tenth elsewhere, and nothing where nothing is fetched."""
+"""A bar on a terminal, a line every tenth and every ten seconds elsewhere, and nothing where nothing is fetched."""
 
 from __future__ import annotations
 
@@ -23,6 +23,18 @@ def test_elsewhere_there_is_a_line_every_tenth() -> None:
     lines = out.getvalue().splitlines()
     assert [line.split(" % of ")[0] for line in lines] == [str(10 * tenth) for tenth in range(1, 11)]
     assert all("of 5.0 MB, " in line and line.endswith("B/s") for line in lines)
+
+
+def test_a_slow_fetch_gives_a_line_every_ten_seconds_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("ponder.backends.weights.progress.time.monotonic", lambda: now)
+    out = io.StringIO()
+    with terminal_progress(out) as show:
+        for second in range(61):
+            now = 100.0 + second
+            show.update(second * 1_000, 1_000_000)
+    lines = [line.split(",")[0] for line in out.getvalue().splitlines()]
+    assert lines == [f"{percent} % of 1.0 MB" for percent in range(1, 7)]
 
 
 def test_on_a_terminal_there_is_a_bar_with_size_and_rate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees while weights are fetched: a bar on a terminal, a line every tenth elsewhere."""
+"""What a person sees while weights are fetched: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -84,27 +84,33 @@ class _Bar:
             self._bar.stop()
 
 
+PATIENCE = 10.0
+"""Seconds after which a line is due, though no tenth has been reached."""
+
+
 class _Lines:
-    """Plain lines for a pipe or a log file: one for each tenth that is reached."""
+    """Plain lines for a pipe or a log file: one for each tenth that is reached, and one at least every ten seconds."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._tenth: int | None = None
         self._start = (0.0, 0)
+        self._said = 0.0
 
     def note(self, text: str) -> None:
+        self._said = time.monotonic()
         print(text, file=self._stream, flush=True)
 
     def update(self, done: int, total: int) -> None:
-        tenth = 10 * done // max(total, 1)
+        tenth, now = 10 * done // max(total, 1), time.monotonic()
         if self._tenth is None:
-            self._start = (time.monotonic(), done)
+            self._start = (now, done)
+            self._said = now
             self._tenth = tenth
-        elif tenth > self._tenth:
-            self._tenth = tenth
-            seconds = max(time.monotonic() - self._start[0], 1e-3)
-            rate = human(int((done - self._start[1]) / seconds))
-            self.note(f"{10 * tenth} % of {human(total)}, {rate}/s")
+        elif tenth > self._tenth or now - self._said >= PATIENCE:
+            self._tenth = max(tenth, self._tenth)
+            rate = human(int((done - self._start[1]) / max(now - self._start[0], 1e-3)))
+            self.note(f"{100 * done // max(total, 1)} % of {human(total)}, {rate}/s")
 
     def close(self) -> None:
         """Every line is already out."""
