@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import openai
@@ -105,10 +104,9 @@ def test_a_deadline_gives_the_best_answer_by_then(client: OpenAI, server: ChatSe
         "field": {"extra_body": {"ponder": {"seconds": 1.5}}},
         "budget": {"extra_body": {"ponder": {"budget": "seconds=1.5"}}},
     }[how]
-    began = time.monotonic()
     model = "ponder/adaptive-consistency(n=64,threshold=1)/test-model"
     reply = client.chat.completions.create(model=model, messages=ASK, **more)
-    assert time.monotonic() - began < 15
+    assert len(server.bodies) < 64, "it has not drawn all that it was told to"
     assert reply.choices[0].message.content == "Answer: 4"
     assert "deadline" in reply.model_extra["ponder"]["stopped_because"]
 

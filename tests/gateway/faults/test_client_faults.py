@@ -175,9 +175,7 @@ def test_who_goes_away_cancels_the_call_within_a_second(
         if stream:
             connection.recv(1)
             time.sleep(1)
-    left = time.monotonic()
     server.wait_for("cancelled", seconds=10)
-    assert time.monotonic() - left < 10
     server.reset()
     ended(gateway)
     for _ in range(100):  # the metrics come after the end of the request
