@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ponder
+from ponder.api import aresume
 from ponder.backends.openai import OpenAI
 from ponder.backends.openai.refusals import refused
+from ponder.core.answer import Answer
 from ponder.core.backend import Capability, Progress, Request
 from ponder.core.errors import InvalidOption, MissingCapability, Rejected
+from ponder.core.registry import strategy
+from ponder.core.session import Session
+from ponder.core.voting import vote
+from ponder.store.place import open_store
+from tests.servers.faults import status
+from tests.servers.replies import Said
 from tests.servers.strict import WORDS, strict
 
 pytestmark = pytest.mark.anyio
@@ -225,3 +236,30 @@ def test_a_spec_declares_kind_and_capabilities_and_opens_again() -> None:
     assert ponder.connect(backend.name).capabilities == backend.capabilities
     for spec in ("openai/gpt-4o-mini", "m@https://openrouter.ai/api/v1"):
         assert {Capability.LOGPROBS, Capability.SEED} <= ponder.connect(spec).capabilities
+
+
+async def _twice(s: Session) -> Answer:
+    """Three samples, and three more."""
+    branches = [*await s.extend(await s.sample(3))]
+    return vote([*branches, *await s.extend(await s.sample(3))])
+
+
+def test_a_run_goes_on_although_the_model_has_refused_seed_and_n_since(tmp_path: Path) -> None:
+    twice = strategy("twice-three")(_twice)
+    store = open_store(tmp_path / "runs.db")
+    with strict("n", "seed") as server:
+        words = server.says
+
+        def says(body: dict[str, Any], index: int) -> Said:
+            if sum("seed" not in body for body in server.bodies) == 4:  # one of the second three
+                server.faulty["m"] = status(401)
+            return words(body, index)
+
+        server.says = says
+        spec = f"m@{server.url}?caps=+n,+seed"
+        ponder.solve("What is 1+1?", strategy=twice, model=spec, store=store, seed=1)
+        assert store.run("last").status == "failed"
+        server.faulty.clear()
+        server.says = words
+        answer = asyncio.run(aresume("last", store))
+    assert [branch.ending for branch in answer.branches] == ["stop"] * 6

@@ -264,7 +264,7 @@ class Caller:
 
     def _replay(self, call: _Call, entry: Entry) -> Completion:
         result = entry.result or {}
-        if entry.intent and entry.intent != records.intent(call.purpose, call.request):
+        if entry.intent and not records.same(entry.intent, records.intent(call.purpose, call.request)):
             raise StrategyError(
                 f"the strategy asks for {call.purpose} {call.part!r} otherwise than when this run was recorded; "
                 "it or the server has changed since, or it draws randomness from somewhere else than s.rng"

@@ -84,7 +84,7 @@ class Extender:
             going: dict[Leg, list[Branch]] = {}
             for identity, leg in legs.items():
                 going.setdefault(leg, []).append(self._state.branches[identity])
-            batches = [(batch, leg) for leg, branches in going.items() for batch in self._batches(branches)]
+            batches = [(batch, leg) for leg, branches in going.items() for batch in self._batches(lane, leg, branches)]
             now = await together([self._continue(lane, batch, leg, most) for batch, leg in batches])
             self._state.deepen(lane, lane.depth + max((stretch.chain for stretch in now), default=0))
             done += now
@@ -113,9 +113,13 @@ class Extender:
         finally:
             self._busy -= names
 
-    def _batches(self, branches: list[Branch]) -> list[list[Branch]]:
-        """Branches that stand at the same text go into one call, if the backend completes several at a time."""
-        if not self._requests.can(Capability.N):
+    def _batches(self, lane: Lane, leg: Leg, branches: list[Branch]) -> list[list[Branch]]:
+        """Branches that stand at the same text go into one call, if the backend completes several at a time.
+
+        What an earlier life of the run has put together stays so, also if the model has turned out to refuse it since.
+        """
+        planned = (self._memory.planned(lane, lane.step, leg.part(branch)) or 1 for branch in branches)
+        if not self._requests.can(Capability.N) and max(planned, default=1) == 1:
             return [[branch] for branch in branches]
         batches: dict[tuple[str, str], list[Branch]] = {}
         for branch in branches:

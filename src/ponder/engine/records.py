@@ -22,6 +22,7 @@ __all__ = [
     "read_cut",
     "read_error",
     "read_limit",
+    "same",
 ]
 
 
@@ -41,6 +42,12 @@ def intent(purpose: Purpose, request: Request) -> dict[str, Any]:
         "max_tokens": request.max_tokens,
         "seed": request.seed,
     }
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two intents are of one call. A model may have turned out not to take a seed in between."""
+    seeds = (one.get("seed"), other.get("seed"))
+    return {**one, "seed": None} == {**other, "seed": None} and (None in seeds or seeds[0] == seeds[1])
 
 
 def completion(reply: Completion) -> dict[str, Any]:

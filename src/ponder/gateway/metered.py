@@ -95,6 +95,7 @@ class Metered:
                     call.completion = completion
                 return completion
         finally:
+            self._learn()  # a model may have refused what it was thought to do
             self.calls -= 1
             self.used = time.monotonic()
             meter.leave()

@@ -25,6 +25,8 @@ usd_per_day = 100
 url = "http://localhost:8000/v1"
 key_env = "VLLM_KEY"
 models = ["qwen3-8b"]
+kind = "vllm"
+capabilities = ["+thinking-budget", "-n"]
 price = "0.10/0.40"
 fallback = "spare"
 
@@ -85,6 +87,8 @@ def test_everything_in_a_file_is_taken(tmp_path: Path, monkeypatch: pytest.Monke
     assert config.store == tmp_path / "state/gateway.db"
     assert config.upstreams["vllm"].price == Price(0.10, 0.10, 0.40, "given")
     assert config.upstreams["vllm"].models == ("qwen3-8b",)
+    assert config.upstreams["vllm"].kind == "vllm"
+    assert config.upstreams["vllm"].capabilities == ("+thinking-budget", "-n")
     assert config.defaults.models == {"qwen3-8b": "cmc@0.3"}
     assert config.total.usd_per_day == 100
 
@@ -125,6 +129,20 @@ def test_a_key_has_its_own_values_over_those_of_all_keys(tmp_path: Path, monkeyp
         (
             '[upstreams.a]\nurl = "local/x"\nfallback = "b"\n',
             "3: upstreams.a: fallback='b' is none of single",
+        ),
+        (
+            '[upstreams.a]\nurl = "http://x:1/v1"\nkind = "vlm"\n',
+            (
+                "3: upstreams.a.kind: 'vlm' is no kind of server; known: unknown, openai, openrouter, anthropic, "
+                "gemini, deepseek, qwen, mistral, vllm, sglang, llamacpp, ollama"
+            ),
+        ),
+        (
+            '[upstreams.a]\nurl = "http://x:1/v1"\ncapabilities = ["+sed"]\n',
+            (
+                "3: upstreams.a.capabilities: 'sed' is no capability; known: sample, continue, logprobs, cancel, seed, "
+                "n, thinking, thinking-budget, schema"
+            ),
         ),
         (
             '[upstreams.a]\nurl = "http://x:1/v1"\nkey_env = "PONDER_NO_SUCH"\n',
