@@ -10,12 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ponder.answers.equivalence import Equivalence
-from ponder.answers.forms import form_of, settle
+from ponder.answers.kinds import read, settle
 from ponder.workers.pool import Workers
 
 pytestmark = pytest.mark.anyio
 
 SETTLED_SAME = [
+    ("5!", "120"),
+    (r"\{1,2\}", "2, 1"),
+    (r"x=1\text{ or }x=2", "1,2"),
     ("8 cm²", "8 cm^2"),
     ("12:30 p.m.", "12:30 PM"),
     ("\u22125", "-5"),
@@ -56,14 +59,11 @@ SETTLED_SAME = [
 ]
 SETTLED_DIFFERENT = [
     ("1 1/2", "11/2"),
-    ("5 m", "5 km"),
-    ("3 h", "3 s"),
     ("5", "6"),
     ("0.333", "1/3"),
     ("0.000001", "0.000002"),
     ("1234567.5", "1234568"),
     ("5", "-5"),
-    ("5 hours", "5 minutes"),
     ("x=5", "y=5"),
     ("A", "B"),
     ("(A) Paris", "(B) Paris"),
@@ -80,16 +80,14 @@ SETTLED_DIFFERENT = [
     ("1e999", "1e998"),
     ("", "x"),
 ]
+DIFFERENT_BY_UNITS = [("5 m", "5 km"), ("3 h", "3 s"), ("5 hours", "5 minutes")]
 ALGEBRA_SAME = [
     (r"\sqrt{8}", r"2\sqrt2"),
     (r"\sqrt2", "1.414214"),
     ("x^2+2x+1", "(x+1)^2"),
-    ("5!", "120"),
     ("2+3=5", "5"),
     ("1<x<2", "(1,2)"),
     ("(1,2)", "1<x<2"),
-    (r"\{1,2\}", "2, 1"),
-    (r"x=1\text{ or }x=2", "1,2"),
     (r"(-\infty,2)\cup(3,\infty)", r"(3,\infty)\cup(-\infty,2)"),
     (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{bmatrix}1\\2\end{bmatrix}"),
     ("2√3 meters", r"2\sqrt{3}"),
@@ -97,6 +95,7 @@ ALGEBRA_SAME = [
     ("[1/2, 1]", "[0.5,1]"),
 ]
 ALGEBRA_DIFFERENT = [
+    *DIFFERENT_BY_UNITS,
     ("(1,2)", "(2,1)"),
     ("[1,2)", "[1,2]"),
     ("(1,2,3)", "(1,3,2)"),
@@ -107,23 +106,23 @@ ALGEBRA_DIFFERENT = [
 
 @pytest.mark.parametrize(("left", "right"), SETTLED_SAME)
 def test_same_without_algebra(left: str, right: str) -> None:
-    assert settle(form_of(left), form_of(right)) is True
+    assert settle(read(left), read(right)) is True
 
 
 @pytest.mark.parametrize(("left", "right"), SETTLED_DIFFERENT)
 def test_different_without_algebra(left: str, right: str) -> None:
-    assert settle(form_of(left), form_of(right)) is False
+    assert settle(read(left), read(right)) is False
 
 
 @pytest.mark.parametrize(("left", "right"), ALGEBRA_SAME)
 async def test_same_by_algebra(equivalence: Equivalence, left: str, right: str) -> None:
-    assert settle(form_of(left), form_of(right)) is None
+    assert settle(read(left), read(right)) is None
     assert await equivalence.same(left, right)
 
 
 @pytest.mark.parametrize(("left", "right"), ALGEBRA_DIFFERENT)
 async def test_different_by_algebra(equivalence: Equivalence, left: str, right: str) -> None:
-    assert settle(form_of(left), form_of(right)) is None
+    assert settle(read(left), read(right)) is None
     assert not await equivalence.same(left, right)
 
 
@@ -133,12 +132,12 @@ answers = st.text(max_size=40) | st.sampled_from(FORMULAS) | st.decimals(allow_n
 
 @given(answers)
 def test_every_answer_equals_itself(answer: str) -> None:
-    assert settle(form_of(answer), form_of(answer)) is True
+    assert settle(read(answer), read(answer)) is True
 
 
 @given(answers, answers)
 def test_what_is_settled_is_settled_both_ways(left: str, right: str) -> None:
-    assert settle(form_of(left), form_of(right)) is settle(form_of(right), form_of(left))
+    assert settle(read(left), read(right)) is settle(read(right), read(left))
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -154,7 +153,7 @@ def test_the_relation_is_symmetric(workers: Workers, left: str, right: str) -> N
 @given(st.fractions(), st.fractions())
 def test_fractions_are_the_same_exactly_when_they_are_equal(left: Fraction, right: Fraction) -> None:
     latex = rf"\frac{{{right.numerator}}}{{{right.denominator}}}"
-    assert settle(form_of(str(left)), form_of(latex)) is (left == right)
+    assert settle(read(str(left)), read(latex)) is (left == right)
 
 
 async def test_numbers_words_and_choices_start_no_process() -> None:

@@ -98,7 +98,7 @@ LAST_LINES = [
     ("I add them up.\n\n**$18**", "$18"),
     ("x is five:\n\\[\nx = 5\n\\]", "x = 5"),
     ("B", "B"),
-    ("60 * 7\n= 420", None),
+    ("60 * 7\n= 420", "420"),
     ("1. Add.\n2. Multiply.\n3.", None),
     ("- 5", None),
     ("#### Step 1", None),

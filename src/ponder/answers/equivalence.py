@@ -7,7 +7,7 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from typing import Any
 
-from ponder.answers.forms import form_of, settle
+from ponder.answers.kinds import Reading, read, settle
 from ponder.core.errors import VerifierError
 from ponder.workers.pool import JobFailed, Undecided, Workers, shared_workers, wait
 
@@ -25,7 +25,7 @@ class Equivalence:
 
     def __init__(self, workers: Workers | None = None) -> None:
         self._workers = workers or shared_workers()
-        self._asked: OrderedDict[tuple[str, str], Future[Any]] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, ...], Future[Any]] = OrderedDict()
         self._lock = threading.Lock()
 
     async def same(self, left: str, right: str) -> bool:
@@ -36,27 +36,39 @@ class Equivalence:
         """
         if left == right:
             return True
-        forms = form_of(left), form_of(right)
-        settled = settle(*forms)
+        readings = read(left), read(right)
+        settled = settle(*readings)
         if settled is not None:
             return settled
-        first, second = sorted(form.latex or "" for form in forms)
+        job, first, second = _job(*readings)
         try:
-            return bool(await wait(self._ask(first, second)))
+            return bool(await wait(self._ask(job, first, second)))
         except (Undecided, JobFailed):
             return False
 
-    def _ask(self, first: str, second: str) -> Future[Any]:
-        key = (first, second)
+    def _ask(self, job: str, first: Any, second: Any) -> Future[Any]:
+        key = (job, *sorted((str(first), str(second))))
         with self._lock:
             future = self._asked.get(key)
             if future is None or _may_be_retried(future):
-                future = self._workers.submit("same", first, second)
+                future = self._workers.submit(job, first, second)
             self._asked[key] = future
             self._asked.move_to_end(key)
             if len(self._asked) > _REMEMBERED:
                 self._asked.popitem(last=False)
         return future
+
+
+def _job(left: Reading, right: Reading) -> tuple[str, Any, Any]:
+    """What a worker is asked: units for two quantities, computer algebra for the rest; the same in either order."""
+    if left.kind == right.kind == "number" and left.quantity and right.quantity:
+        first, second = sorted(
+            [[str(value), unit] for value, unit in ((each.value, each.unit), *each.parts)]
+            for each in (left.quantity, right.quantity)
+        )
+        return "same_units", first, second
+    formula, other = sorted(side.latex or "" for side in (left, right))
+    return "same", formula, other
 
 
 def _may_be_retried(future: Future[Any]) -> bool:

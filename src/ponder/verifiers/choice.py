@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponder.answers.forms import form_of
+from ponder.answers.kinds import read
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
 from ponder.core.errors import InvalidProblem
@@ -34,11 +34,11 @@ class Choice:
             InvalidProblem: the problem has no reference answer, or one that is no choice.
         """
         right, answer = self._right(problem), stated(branch)
-        return 0.0 if answer is None else float(form_of(answer).letter == right)
+        return 0.0 if answer is None else float(read(answer).letter == right)
 
     def _right(self, problem: Problem) -> str:
         reference = reference_of(problem, self.name)
-        right = form_of(reference).letter
+        right = read(reference).letter
         if not right:
             raise InvalidProblem(f"the choice verifier needs a letter as reference answer, not {reference!r:.60}")
         return right

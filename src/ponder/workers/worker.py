@@ -46,12 +46,17 @@ def receive(stream: BinaryIO) -> Any:
 
 
 def _same(left: str, right: str) -> bool:
-    """math-verify in both directions, because its `verify` is not symmetric; its SIGALRM time-outs are off."""
-    from math_verify import LatexExtractionConfig, parse, verify  # type: ignore[import-untyped]
+    """Whether two formulas are equal; see `ponder.workers.algebra`."""
+    from ponder.workers.algebra import same
 
-    config = [LatexExtractionConfig()]
-    first, second = (parse(f"${text}$", config, parsing_timeout=None) for text in (left, right))
-    return any(verify(*pair, timeout_seconds=None) for pair in ((first, second), (second, first)))
+    return same(left, right)
+
+
+def _same_units(left: list[list[str]], right: list[list[str]]) -> bool:
+    """Whether two sums of quantities are equal; see `ponder.workers.units`."""
+    from ponder.workers.units import same
+
+    return same(left, right)
 
 
 def _search(pattern: str, text: str) -> bool:
@@ -72,10 +77,11 @@ def _valid(schema: Any, text: str) -> bool:
     return bool(validator_for(schema)(schema, registry=Registry()).is_valid(value))
 
 
-JOBS: dict[str, Callable[..., bool]] = {"same": _same, "search": _search, "valid": _valid}
+JOBS: dict[str, Callable[..., bool]] = {"same": _same, "same_units": _same_units, "search": _search, "valid": _valid}
 
 _REHEARSALS: dict[str, tuple[Any, ...]] = {
     "same": (r"x+\frac{1}{\sqrt{2}}", r"\frac{\sqrt{2}}{2}+x"),
+    "same_units": ([["5", "km"]], [["5000", "m"]]),
     "search": ("", ""),
     "valid": ({}, "{}"),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ponder.answers.finding.short import is_number
+from ponder.answers.kinds.spelling import COMMAND
 from ponder.answers.markup import bare
-from ponder.answers.spelling import COMMAND
 
 __all__ = ["result_of"]
 

@@ -7,7 +7,7 @@ import re
 from ponder.answers.finding.placeholders import is_placeholder
 from ponder.answers.finding.sentence_end import first_sentence
 from ponder.answers.finding.values import value_at
-from ponder.answers.forms import form_of
+from ponder.answers.kinds import read
 from ponder.answers.markup import bare
 
 __all__ = ["is_number", "last_line", "short_reply"]
@@ -94,4 +94,4 @@ def last_line(text: str) -> str | None:
 
 def is_number(value: str) -> bool:
     """True for a number, with or without a unit, and nothing else."""
-    return 0 < len(value) <= _LONGEST_VALUE and form_of(value).quantity is not None
+    return 0 < len(value) <= _LONGEST_VALUE and read(value).quantity is not None

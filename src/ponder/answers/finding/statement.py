@@ -33,16 +33,17 @@ __all__ = ["core"]
 
 _MOST_WORDS = 40
 _LONGEST_CORE = 8  # words
+_VERSION = re.compile(r"\d{1,4}\.\d{1,4}")
 _LETTERED = re.compile(r"\(?([A-Ja-j])\)?(?:[).:]|\Z)(?:\s|\Z)")
 
 
 def core(statement: str, question: str = "") -> str:
     """The part of a short statement that answers `question`; the statement as it is where that cannot be told.
 
-    Where a question offers choices, the text of one stands for its letter. Where it asks for yes or no, a reply that
-    begins so, or that says the question over, is that word. Of a sentence whose one side only says what the question
-    says ("The capital of Australia is Canberra", "Canberra is the capital"), the other side is the answer. "Not" is
-    never taken off.
+    Where a question offers choices, the text of one stands for its letter. Where it asks for a version, 1.10 is not
+    1.1. Where it asks for yes or no, a reply that begins so, or that says the question over, is that word. Of a
+    sentence whose one side only says what the question says ("The capital of Australia is Canberra", "Canberra is the
+    capital"), the other side is the answer. "Not" is never taken off.
     """
     asked = read_question(question)
     value = bare(statement)
@@ -52,6 +53,8 @@ def core(statement: str, question: str = "") -> str:
         return value
     if asked.options:
         return _choice(value, asked)
+    if "version" in asked.text and _VERSION.fullmatch(value):
+        return f"v{value}"  # 1.10 is not 1.1
     verdict = _true_or_false(value) if asked.true_false else None
     return verdict or _yes_or_no(value, asked) or _without_foreign_article(_said(value, asked))
 
