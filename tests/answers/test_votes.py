@@ -23,6 +23,7 @@ THREE_OF_FOUR = [
         ],
         "Shakespeare",
     ),
+    ("How many legs does a spider have?", ["8", "8 legs", "A spider has 8 legs.", "6"], "8"),
     ("Is the sun a star?", ["Yes", "Yes, the sun is a star.", "The sun is a star.", "No"], "Yes"),
     ("Can fish breathe air?", ["No", "No, they cannot.", "No, fish use gills.", "Yes"], "No"),
     ("Which is bigger? (A) cat (B) elephant", ["(B) elephant", "B", "elephant", "(A)"], "B"),
@@ -32,6 +33,7 @@ THREE_OF_FOUR = [
         "B",
     ),
     ("When did World War II end?", ["1945", "World War II ended in 1945.", "In 1945.", "1944"], "1945"),
+    ("What time does the shop open?", ["9 a.m.", "9am", "9:00 AM", "10 am"], "9"),
     ("Translate 'dog' into Spanish.", ["perro", '"Perro"', "The Spanish word for dog is perro.", "gato"], "perro"),
     (
         "What is the largest ocean?",
@@ -70,6 +72,13 @@ THREE_OF_FOUR = [
         ],
         "George Washington",
     ),
+    ("How far is it?", ["5 km", "5 kilometers", "5000 m", "5 miles"], "5"),
+    ("When was she born?", ["5 May 1990", "May 5, 1990", "1990-05-05", "6 May 1990"], "1990"),
+    (
+        "List the primary colours.",
+        ["red, blue, yellow", "Red, yellow and blue", "yellow, red, blue", "red, green, blue"],
+        "red",
+    ),
     ("What is the next prime after 7?", ["11", "The next prime after 7 is 11.", "It's 11.", "9"], "11"),
     (
         "What does CPU stand for?",
@@ -90,6 +99,11 @@ TWO_OF_FOUR = [
 ]
 ALL = [
     ("What is 15% of 200?", ["30", "15% of 200 is 30.", "15% of 200 = 30"], "30"),
+    (
+        "Write a Python function that doubles x.",
+        ["```python\ndef double(x):\n    return 2 * x\n```", "Sure:\n```python\ndef double(x):\n    return 2*x\n```"],
+        "return 2",
+    ),
 ]
 CASES = [
     *((*case, 0.75) for case in THREE_OF_FOUR),

@@ -62,7 +62,7 @@ def test_short_texts_that_rules_call_different_are_compared_once_a_pair() -> Non
 
     model = Scripted(say)
     answer = solve(CAPITAL, strategy="self-consistency(n=4)", model=model, answers="model")
-    assert answer.votes == {"Canberra": 3, "Sydney": 1}
+    assert answer.votes == {"Canberra City": 3, "Sydney": 1}
     assert model.calls == 1 + 2
 
 

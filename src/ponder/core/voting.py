@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -39,6 +40,8 @@ def vote(
 ) -> Answer:
     """The answer with the most weight behind it (Wang et al. 2022, arXiv 2203.11171), or that of `winner`.
 
+    `value` is worded as most of its branches word it.
+
     `text` is the reply of the heaviest branch that gives it, or of `winner`. `confidence` is the weight behind it as a
     share of what all complete branches could have given it, 1 each, or the largest weight if that is more: one that
     abstains is no support. With negative weights it is None.
@@ -52,14 +55,24 @@ def vote(
     else:
         chosen = winner.answer
         votes = {chosen: votes.get(chosen, 0.0)} | votes
+    wording = _wording(branches, chosen)
+    support = votes.pop(chosen)
+    votes = {wording: support} | votes
     return Answer(
-        value=chosen,
+        value=wording,
         text=winner.text,
-        confidence=_confidence(votes[chosen], branches, weight),
+        confidence=_confidence(support, branches, weight),
         stopped_because=because or f"{sum(branch.complete for branch in branches)} of {len(branches)} samples complete",
         votes=votes,
         branch=winner.id,
     )
+
+
+def _wording(branches: Sequence[Branch], answer: str) -> str:
+    """How most of the branches that give `answer` put it, case aside; of several in plain letters, else the first."""
+    said = [answer, *(branch.raw_answer for branch in branches if branch.answer == answer and branch.raw_answer)]
+    counts = Counter(one.casefold() for one in said[1:])
+    return max(said, key=lambda one: (counts[one.casefold()], one.isascii()))
 
 
 def _confidence(support: float, branches: Sequence[Branch], weight: Weight) -> float | None:
