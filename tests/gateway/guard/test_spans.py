@@ -116,8 +116,6 @@ def test_a_run_and_its_calls(client: OpenAI, server: ChatServer, collector: Coll
         "gen_ai.request.choice.count": 3,
         "gen_ai.request.max_tokens": 60,
         "gen_ai.request.model": "test-model",
-        "gen_ai.request.temperature": 0.7,
-        "gen_ai.request.top_p": 0.95,
         "gen_ai.response.finish_reasons": ["stop"] * 3,
         "gen_ai.usage.cache_read.input_tokens": reply.usage.prompt_tokens_details.cached_tokens,
         "gen_ai.usage.input_tokens": reply.usage.prompt_tokens,
