@@ -44,7 +44,7 @@ STARTING = 300.0
 QUESTION = (
     "This is item 0001. A warehouse receives crates on Monday, twice as many on Tuesday and half of the total on"
     " Wednesday, and sells a third of what it holds each evening. How many crates are left on Thursday morning?\n\n"
-    "Think step by step, then give the final answer on the last line as: Answer: \\boxed{...}"
+    'Think step by step. Then write "Answer:" followed by the final answer alone, as the last line.'
 )
 
 Fields = Mapping[str, Any]

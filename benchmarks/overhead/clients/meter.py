@@ -89,7 +89,7 @@ def _question(number: int) -> str:
     return (
         f"This is item {number:04d}. A warehouse receives crates on Monday, twice as many on Tuesday and half of the"
         " total on Wednesday, and sells a third of what it holds each evening. How many crates are left on Thursday"
-        " morning?\n\nThink step by step, then give the final answer on the last line as: Answer: \\boxed{...}"
+        ' morning?\n\nThink step by step. Then write "Answer:" followed by the final answer alone, as the last line.'
     )
 
 

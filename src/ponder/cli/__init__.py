@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ponder import __version__
+from ponder.cli.answer import answer
 from ponder.cli.compare import compare
 from ponder.cli.completion import completion
 from ponder.cli.demo import demo
@@ -44,6 +45,7 @@ def main(context: click.Context) -> None:
 
 
 for command in (
-    demo, solve, serve, keys, resume, runs, record, import_, replay, compare, models, strategies, doctor, completion,
+    demo, solve, serve, keys, resume, runs, record, import_, replay, compare, answer, models, strategies, doctor,
+    completion,
 ):  # fmt: skip
     main.add_command(command)

@@ -19,8 +19,11 @@ Message = Mapping[str, Any]
 MAX_QUESTION_BYTES = 1_000_000
 """A question larger than this is refused: no context window of today holds it."""
 
-INSTRUCTION = "Think step by step, then give the final answer on the last line as: Answer: \\boxed{...}"
-"""Appended to a plain question, so that its answer can be found; messages given as such are left alone."""
+INSTRUCTION = 'Think step by step. Then write "Answer:" followed by the final answer alone, as the last line.'
+"""Appended to a plain question, so that its answer can be found; messages given as such are left alone.
+
+Of six forms the one that embedded models follow most often, and never copy (`benchmarks/instruction_forms.py`).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ _JOINS = {
     for i, name in enumerate(_NAMES)
 }
 _ENGLISH = _join(LANGUAGES["English"].verbs, _OF)
-_TIGHT = re.compile(r"(?P<verb>應該是|应该是|就是|是|为|為|は|은|는)[ \t*_:：]{0,4}")
+_TIGHT = re.compile(r"(?P<verb>應該是|应该是|就是|是|为|為|は|은|는|คือ)[ \t*_:：]{0,4}")
 """Where words are not set apart by spaces."""
 _HEADING_END = re.compile(r"[*_:：\s]{0,8}(?:\n|\Z)")
 _LETTER_NEXT = re.compile(r"[*_]{0,3} ?(?=\([A-Ja-j]\)[*_.\s]{0,4}(?:\n|\Z))|[.] (?=\S)")

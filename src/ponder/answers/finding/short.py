@@ -25,9 +25,9 @@ _SO = re.compile(
 )
 _GREETING = re.compile(r"(?:sure|certainly|of course|okay|ok|great|well|hello|hi)\b[,!.:]{1,2}\s{0,4}", re.IGNORECASE)
 _REFUSAL = re.compile(
-    r"(?:i(?:'m| am) sorry|sorry|i (?:can(?:no|')t|do not|don't|am not|am unable)|as an ai|let me|let us|let's|"
-    r"here (?:is|are)|we (?:can|need|have to|must)|to (?:solve|find|answer|determine)|step 1|first,|i will|i'll|"
-    r"given)\b",
+    r"(?:i(?:'m| am) (?:sorry|not sure)|sorry|i have no idea|i would (?:have|need)|it depends|no idea|"
+    r"i (?:can(?:no|')t|do not|don't|am not|am unable)|as an ai|let me|let us|let's|here (?:is|are)|"
+    r"we (?:can|need|have to|must)|to (?:solve|find|answer|determine)|step 1|first,|i will|i'll|given)\b",
     re.IGNORECASE,
 )
 

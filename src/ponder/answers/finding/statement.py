@@ -154,7 +154,7 @@ def _is_known(word: str, asked: Question) -> bool:
 def _is_clause(words: list[str]) -> bool:
     """Whether known words are more than a name: two that say something, or a pronoun and one, some in lower case."""
     own = [word for word in words if _plain(word) not in LINKS and _plain(word) not in ARTICLES]
-    pronoun = bool(words) and _plain(words[0]) in ("it", "he", "she", "they")
+    pronoun = any(_plain(word) in ("it", "he", "she", "they", "him", "them") for word in words)
     return len(own) + pronoun >= 2 and any(word[:1].islower() for word in own)
 
 

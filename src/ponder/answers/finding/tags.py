@@ -21,7 +21,7 @@ def tags(text: str) -> Iterator[Found]:
     for opening in list(_OPEN.finditer(text))[: -TRIES - 1 : -1]:
         closing = _CLOSE.search(text, opening.end())
         inner = text[opening.end() : closing.start() if closing else len(text)].strip()
-        if inner and not is_placeholder(inner):
+        if inner.strip("</>") and not is_placeholder(inner):
             yield Found(opening.start(), inner)
 
 

@@ -31,8 +31,8 @@ _COMMA = re.compile(r"(?<![\d.,])(?:(\d{1,3}(?:\.\d{3}){1,10}),(\d{1,30})|(\d{1,
 _POINTS = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,10}(?![\d.,])")
 _LABEL = re.compile(r"(\\?[A-Za-z]{1,20}(?:_\{?\w{1,10}\}?|\([A-Za-z]\))?)\s?=\s?(?![=<>])")
 _HEDGE = re.compile(
-    r"(?:about|approximately|approx\.?|roughly|around|circa|ca\.?|exactly|precisely|a total of|\\approx|\\sim|~|=)\s?"
-    r"(?=[\d$€£¥.+-]|[a-z])",
+    r"(?:currently|now|about|approximately|approx\.?|roughly|around|circa|ca\.?|exactly|precisely|a total of|"
+    r"\\approx|\\sim|~|=)\s?(?=[\d$€£¥.+-]|[a-z])",
     re.IGNORECASE,
 )
 _TEXT_UNIT = re.compile(r"\\(?:text|textrm|mathrm|mbox|textbf|mathbf|rm)\s?\{([^{}]{0,60})\}")

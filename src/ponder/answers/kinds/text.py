@@ -40,8 +40,9 @@ def phrase(text: str) -> str:
 def read_text(text: str) -> Reading:
     """Anything, as words; ``Mt.`` is ``Mount``, ``J. K.`` is ``J.K.``, ``e-mail`` is ``email``."""
     normal = phrase(text)
-    joined = _HYPHEN.sub("", _DOTTED.sub(" ", normal))
-    words = [_SHORT_FOR.get(word, word) if len(joined.split()) > 1 else word for word in joined.split()]
+    words = _HYPHEN.sub("", _DOTTED.sub(" ", normal)).split()
+    if len(words) > 1:
+        words = [_SHORT_FOR.get(word, word) for word in words]
     initials = _INITIAL.sub(r"\1", " ".join(words))
     return Reading("text", normal, value=initials)
 
