@@ -15,7 +15,7 @@ from ponder.cli.options import examples, json_option
 if TYPE_CHECKING:
     from ponder.answers.kinds import Reading
 
-__all__ = ["answer"]
+__all__ = ["answer", "compare", "extract"]
 
 
 @click.group(
