@@ -85,8 +85,9 @@ def test_a_run_that_is_not_there(client: OpenAI, name: str) -> None:
 
 
 def test_free_texts_have_a_reply_too(client: OpenAI, server: ChatServer) -> None:
-    odd, alike = "Bananas are yellow and sweet", ["The sea is deep and blue", "The sea is blue and wide"]
-    server.says = saying(odd, *alike, "Why the sea is blue nobody knows")
+    odd = "Bananas are yellow and sweet.\n\nThey grow in bunches."
+    alike = ["The sea is deep and blue.\n\nIt is salty.", "The sea is blue and wide.\n\nIt is deep."]
+    server.says = saying(odd, *alike, "Why the sea is blue nobody knows.\n\nPerhaps it is the sky.")
     reply = client.chat.completions.create(model=FOUR, messages=ASK)
     assert reply.choices[0].message.content in alike
     assert reply.model_extra["ponder"]["confidence"] is None
