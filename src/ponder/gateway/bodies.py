@@ -14,8 +14,16 @@ __all__ = ["Bodies"]
 class Bodies:
     """The bodies of the requests that are not answered yet: at most so many bytes.
 
-    A key may hold no more than is left, so that there is always something left for another one (dynamic thresholds:
-    Choudhury and Hahne 1998, "Dynamic queue length thresholds for shared-memory packet switches").
+    A key takes a piece only if it holds no more than is left after it (dynamic thresholds: Choudhury and Hahne 1998,
+    "Dynamic queue length thresholds for shared-memory packet switches"). It follows, however requests come and end:
+
+    - no key holds more than a half of all;
+    - while n keys hold something, at least all / 2**n is left. The key that grew last holds at most what is left, the
+      one before it at most that and what the last one holds, and so on: each at most twice what the next one may. The
+      bound is reached when each of them takes all that it may. What holds when a key grows need not hold later: others
+      take from what was left then.
+
+    So there is always something left for another key, a half of the rest.
     """
 
     def __init__(self, most: int) -> None:
