@@ -93,7 +93,7 @@ BROKEN = {
     "an error with status 200": (faults.body(b'{"error": {"message": "out of memory"}}'), "out of memory"),
     "a stream that closes": (faults.stream(ONCE_UPON, "cut"), "in the middle"),
     "a stream that ends early": (faults.stream(ONCE_UPON), "before its end"),
-    "a stream without its end mark": (faults.stream(FINISHED), "before its end"),
+    "a stream that stops": (faults.stream(ONCE_UPON), "before its end"),
     "an unfinished choice": (faults.stream([*ONCE_UPON, b"data: [DONE]\n\n"]), "choice 0 was not finished"),
     "a choice that nobody asked for": (faults.stream([chunk("x", index=7)]), "for choice 7 of 1"),
     "half a JSON in a stream": (faults.stream([*ONCE_UPON, b'data: {"choices": [{\n\n']), "no JSON"),

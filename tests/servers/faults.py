@@ -63,11 +63,11 @@ def body(data: bytes, *, promised: int | None = None) -> Fault:
     return answer
 
 
-def stream(pieces: Sequence[bytes], then: str = "end") -> Fault:
+def stream(pieces: Sequence[bytes], then: str = "end", content_type: str = "text/event-stream") -> Fault:
     """An event stream in these pieces, each a write of its own; `then` is "end", "cut" or "hang"."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response = web.StreamResponse(headers={"Content-Type": content_type})
         await response.prepare(request)
         for piece in pieces:
             await response.write(piece)

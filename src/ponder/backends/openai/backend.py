@@ -16,7 +16,7 @@ from ponder.backends.openai.events import DONE, Events
 from ponder.backends.openai.failures import from_event
 from ponder.backends.openai.learned import learned_of
 from ponder.backends.openai.reasoning import LIMITING
-from ponder.backends.openai.reply import FewChoices, Habits, WrongShape, cut_at, read
+from ponder.backends.openai.reply import EndedBadly, FewChoices, Habits, WrongShape, cut_at, read
 from ponder.backends.openai.servers import SERVERS, TEXT_SERVERS, UNKNOWN, Server, at_host, named
 from ponder.backends.openai.split import each_alone
 from ponder.backends.openai.stream import Stream
@@ -27,6 +27,7 @@ from ponder.core.errors import BrokenReply, CallTimeout, InvalidOption, MissingC
 
 __all__ = ["OpenAI"]
 
+_BOM = b"\xef\xbb\xbf"
 BYTES_PER_TOKEN = 2048
 """What one token may take in a reply, with its framing and its log-probabilities."""
 
@@ -232,12 +233,17 @@ class OpenAI:
         async def receive(response: Response) -> Completion:
             if response.content_type == "text/event-stream":
                 return await self._follow(response, Stream(request, progress, self._habits), limit)
-            reply = self._transport.json(await self._transport.read(response, limit))
+            data = (await self._transport.read(response, limit)).removeprefix(_BOM)
+            if data.lstrip()[:5] in (b"data:", b"event") or data.startswith(b":"):
+                return self._unlabelled(data, Stream(request, progress, self._habits))
+            reply = self._transport.json(data)
             self._raise_if_error(reply)
             return read(reply, request, self._habits)
 
         try:
             return await self._transport.post(self._path, encode(body), receive)
+        except EndedBadly as error:
+            raise BrokenReply(f"{self._transport.place} ended a reply with {str(error)!r}") from None
         except WrongShape as error:
             raise BrokenReply(f"{self._transport.place} gave a reply of the wrong shape: {error}") from None
 
@@ -249,14 +255,38 @@ class OpenAI:
                 if payload == DONE:
                     await response.drain()
                     return stream.finish()
-                chunk = self._transport.json(payload)
-                self._raise_if_error(chunk)
-                stream.take(chunk)
+                self._take(stream, payload)
+        for payload in events.close():
+            if payload != DONE:
+                self._take(stream, payload)
+        if stream.finished:
+            return stream.finish()
         raise BrokenReply(f"{self._transport.place} closed the stream before its end")
 
+    def _unlabelled(self, data: bytes, stream: Stream) -> Completion:
+        """A stream of events that calls itself something else."""
+        events = Events()
+        for payload in (*events.feed(data), *events.close()):
+            if payload == DONE:
+                break
+            self._take(stream, payload)
+        return stream.finish()
+
+    def _take(self, stream: Stream, payload: bytes) -> None:
+        chunk = self._transport.json(payload)
+        self._raise_if_error(chunk)
+        stream.take(chunk)
+
     def _raise_if_error(self, reply: object) -> None:
-        if isinstance(reply, dict) and reply.get("error"):
+        if not isinstance(reply, dict):
+            return
+        if reply.get("error"):
             raise from_event(self._transport.place, reply["error"])
+        if reply.get("object") == "error" or (reply.get("type") == "error" and "message" in reply):
+            raise from_event(self._transport.place, reply)
+        for choice in reply.get("choices") or ():
+            if isinstance(choice, dict) and choice.get("error"):  # OpenRouter
+                raise from_event(self._transport.place, choice["error"])
 
     async def aclose(self) -> None:
         """Close the connections. Safe to call twice; a later call opens new ones."""

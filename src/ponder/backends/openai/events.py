@@ -8,6 +8,9 @@ DONE = b"[DONE]"
 """The payload that ends the stream of a completion."""
 
 
+_BOM = b"\xef\xbb\xbf"
+
+
 class Events:
     """Cuts a stream into the payloads of its ``data:`` fields, however the bytes are chunked.
 
@@ -18,9 +21,16 @@ class Events:
         self._rest = bytearray()
         self._data: list[bytes] = []
         self._after_cr = False
+        self._begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The payloads that `chunk` completes; an event that no empty line ends is never complete."""
+        """The payloads that `chunk` completes; an event that no empty line ends is completed by `close`."""
+        if not self._begun and len(self._rest) + len(chunk) >= len(_BOM):
+            chunk, self._rest = (bytes(self._rest) + chunk).removeprefix(_BOM), bytearray()
+            self._begun = True
+        elif not self._begun:
+            self._rest += chunk
+            return []
         if self._after_cr and chunk:  # the other half of a CRLF ends no line of its own
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
@@ -31,6 +41,11 @@ class Events:
         self._after_cr = lines[-1].endswith(b"\r")
         self._rest = bytearray() if lines[-1].endswith((b"\n", b"\r")) else bytearray(lines.pop())
         return self._payloads(lines)
+
+    def close(self) -> list[bytes]:
+        """The payload of a last event that no empty line ends."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        return self._payloads([rest, b""])
 
     def _payloads(self, lines: list[bytes]) -> list[bytes]:
         found = []

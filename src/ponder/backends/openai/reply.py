@@ -8,28 +8,35 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ponder.backends.openai.counts import Count, count, estimate, estimate_prompt, read_count, share
+from ponder.backends.openai.ends import end_of
+from ponder.backends.openai.tool_calls import as_calls
 from ponder.backends.thinking import closes, opens_inside, split_thinking
 from ponder.core.backend import Choice, Completion, Finish, Request, Usage
 
 __all__ = [
     "Draft",
+    "EndedBadly",
     "FewChoices",
     "Habits",
     "WrongShape",
+    "calls_of",
     "complete",
     "content_of",
     "cut_at",
     "entries_of",
+    "finish_of",
     "read",
     "text_of",
     "whole",
 ]
 
-_LENGTH = frozenset({"length", "max_tokens"})
-
 
 class WrongShape(Exception):
     """The reply is JSON, but not what the API promises; the text says where."""
+
+
+class EndedBadly(Exception):
+    """The server says itself that a choice came to no end of its own; the text is its word."""
 
 
 class FewChoices(Exception):
@@ -132,7 +139,7 @@ def content_of(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, list):
         return "".join(text_of(part, "text") for part in entries_of(message, "content"))
-    return text_of(message, "content", "refusal")
+    return text_of(message, "content") or text_of(message, "refusal")
 
 
 def entries_of(message: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
@@ -145,6 +152,27 @@ def entries_of(message: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise WrongShape(f"{key!r} is no list of objects")
     return entries
+
+
+def calls_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tool calls in a message or a piece of one, the single one of the API's first form included.
+
+    Raises:
+        WrongShape: the field holds something else.
+    """
+    calls = entries_of(message, "tool_calls")
+    if not calls and isinstance(message.get("function_call"), dict):
+        return [{"type": "function", "function": message["function_call"]}]
+    return calls
+
+
+def finish_of(choice: Mapping[str, Any]) -> str:
+    """The server's word for the end of a choice; empty while there is none."""
+    said = text_of(choice, "finish_reason")
+    native = choice.get("native_finish_reason")  # OpenRouter calls an error "stop", or leaves it out
+    if isinstance(native, str) and native and (not said or end_of(native) == "failed"):
+        return native
+    return said
 
 
 def read(reply: object, request: Request, habits: Habits) -> Completion:
@@ -169,11 +197,11 @@ def _read_choice(choice: object) -> Draft:
     draft = Draft(
         content=content_of(message),
         reasoning=text_of(message, "reasoning_content", "reasoning"),
-        finish=text_of(choice, "finish_reason") or "stop",
+        finish=finish_of(choice) or "stop",
         stopped_by=choice.get("stop_reason", choice.get("matched_stop")),
         names_stops="stop_reason" in choice or "matched_stop" in choice,
         tokens=len(ids) if isinstance(ids, list) else None,
-        tool_calls=entries_of(message, "tool_calls"),
+        tool_calls=as_calls(calls_of(message)),
     )
     draft.add_logprobs(choice.get("logprobs"))
     return draft
@@ -183,6 +211,7 @@ def complete(drafts: list[Draft], counted: Count, request: Request, habits: Habi
     """Put the received choices and the server's count together; `counts` says how missing counts are made up for.
 
     Raises:
+        EndedBadly: a choice came to no end of its own.
         FewChoices: there is one, and several were asked for.
         WrongShape: there are not as many choices as were asked for, or one calls a tool without a name.
     """
@@ -191,6 +220,8 @@ def complete(drafts: list[Draft], counted: Count, request: Request, habits: Habi
     if len(drafts) != request.n:
         raise WrongShape(f"it has {len(drafts)} of {request.n} choices")
     for draft in drafts:
+        if draft.finish and end_of(draft.finish) == "failed":
+            raise EndedBadly(draft.finish)
         _check_calls(draft.tool_calls)
         _cut_stop(draft, request)
     habits.apart |= any(draft.reasoning.strip() for draft in drafts)
@@ -232,7 +263,7 @@ def _guess(draft: Draft) -> int:
 
 def _cut_stop(draft: Draft, request: Request) -> None:
     """Some servers leave the stop string that ended a choice at its end (vLLM with ``include_stop_str_in_output``)."""
-    if draft.finish in _LENGTH:
+    if end_of(draft.finish or "stop") == "length":
         return
     for stop in sorted(filter(None, request.stop), key=len, reverse=True):
         for part in ("content", "reasoning") if draft.content or not draft.reasoning else ("reasoning",):
@@ -285,8 +316,7 @@ def whole(text: str) -> str:
 
 def _finish(draft: Draft, request: Request) -> Finish:
     """A server that does not name the stop string it met leaves "stop": nobody can tell the two apart then."""
-    if draft.finish in _LENGTH:
-        return "length"
-    if draft.finish == "content_filter":
-        return "content_filter"
+    end = end_of(draft.finish or "stop")
+    if end in ("length", "content_filter"):
+        return end
     return "boundary" if draft.stopped_by in request.stop else "stop"

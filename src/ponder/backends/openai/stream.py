@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from ponder.backends.openai.counts import Count, read_count
-from ponder.backends.openai.reply import Draft, Habits, WrongShape, complete, content_of, entries_of, text_of, whole
+from ponder.backends.openai.reply import (
+    Draft,
+    Habits,
+    WrongShape,
+    calls_of,
+    complete,
+    content_of,
+    finish_of,
+    text_of,
+    whole,
+)
+from ponder.backends.openai.tool_calls import ToolCalls
 from ponder.backends.thinking import ThinkingStream
 from ponder.core.backend import Completion, Progress, Request
 
 __all__ = ["Stream"]
-
-_SAID = {"function": "arguments", "custom": "input"}
-"""What the model gives to a tool of each kind."""
 
 
 class Stream:
@@ -70,10 +78,17 @@ class Stream:
             raise WrongShape(f"a chunk is for choice {index!r:.20} of {len(self._lines)}")
         return self._lines[index]
 
+    @property
+    def finished(self) -> bool:
+        """True if every choice that has begun has come to its end: a server may leave out the end mark."""
+        begun = [line for line in self._lines if line.begun]
+        return bool(begun) and all(line.draft.finish is not None for line in begun)
+
     def finish(self) -> Completion:
         """The whole reply; afterwards `progress` says exactly the same.
 
         Raises:
+            EndedBadly: a choice came to no end of its own.
             FewChoices: the server has given the first choice only.
             WrongShape: a choice was not finished.
         """
@@ -101,6 +116,7 @@ class _Line:
         self._reasoning: list[str] = []
         self._half = ""
         self._booked = 0
+        self._calls = ToolCalls()
 
     @property
     def begun(self) -> bool:
@@ -115,34 +131,17 @@ class _Line:
         content = self._joined(content_of(delta))
         draft = self.draft
         draft.add_logprobs(choice.get("logprobs"))
-        draft.finish = text_of(choice, "finish_reason") or draft.finish
+        draft.finish = finish_of(choice) or draft.finish
         draft.stopped_by = choice.get("stop_reason", choice.get("matched_stop")) or draft.stopped_by
         draft.names_stops |= "stop_reason" in choice or "matched_stop" in choice
-        calls = entries_of(delta, "tool_calls")
+        calls = calls_of(delta)
         for call in calls:
-            self._add_call(call)
+            self._calls.add(call)
         if reasoning or content or calls:
             self._reasoning.append(reasoning)
             self._content.append(content)
             draft.pieces += 1
             self._show(*self._thinking.feed(content), tokens=1)
-
-    def _add_call(self, piece: Mapping[str, Any]) -> None:
-        """A piece of a tool call: the first names it, the others carry on its arguments (OpenAI's API reference)."""
-        calls, at = self.draft.tool_calls, piece.get("index", 0)
-        if not isinstance(at, int) or not 0 <= at <= len(calls):
-            raise WrongShape(f"a piece of a tool call has the index {at!r:.20}")
-        if at == len(calls):
-            kind = "custom" if "custom" in piece else "function"
-            calls.append({"id": "", "type": kind, kind: {"name": "", _SAID[kind]: ""}})
-        known = calls[at]
-        kind = known["type"]
-        told = piece.get(kind) or {}
-        if not isinstance(told, dict):
-            raise WrongShape(f"{kind!r} is no object")
-        known["id"] = text_of(piece, "id") or known["id"]
-        known[kind]["name"] += text_of(told, "name")
-        known[kind][_SAID[kind]] += text_of(told, _SAID[kind])
 
     def _joined(self, content: str) -> str:
         """`content` without half a UTF-16 pair at its end, which waits for the next piece."""
@@ -173,6 +172,7 @@ class _Line:
         self._content.append(half)
         self.draft.content = "".join(self._content)
         self.draft.reasoning = "".join(self._reasoning)
+        self.draft.tool_calls = self._calls.finished()
         held = self._thinking.feed(half)[1] + self._thinking.close()
         if held:
             self._show(False, held, 0)
