@@ -61,7 +61,8 @@ IN_PIECES = {
         piece("get_weather", "", index=0), piece(None, W, index=0, id="a"), piece("get_time", T, index=1, id="b"),
     ],
     "empty ids and names": [
-        piece("get_weather", W[:6], index=0, id=""), piece("", W[6:], index=0, id=""), piece("get_time", T, index=1, id=""),
+        piece("get_weather", W[:6], index=0, id=""), piece("", W[6:], index=0, id=""),
+        piece("get_time", T, index=1, id=""),
     ],
     "the same tool twice, one index": [piece("get_time", T, index=0), piece("get_time", T, index=0)],
 }  # fmt: skip
