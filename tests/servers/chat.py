@@ -67,6 +67,7 @@ class ChatServer:
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_post("/v1/completions", self._complete)
+        app.router.add_post("/v1/embeddings", self._embed)
         app.router.add_get("/v1/models", self._models)
         return app
 
@@ -87,6 +88,18 @@ class ChatServer:
         if self.models_fault is not None:
             return await self.models_fault(request)
         return web.json_response({"object": "list", "data": [{"id": "test-model", "owned_by": self.owner}]})
+
+    async def _embed(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.bodies.append(body)
+        self.headers.append(dict(request.headers))
+        if self.faults:
+            return await self.faults.popleft()(request)
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        data = [{"object": "embedding", "index": at, "embedding": [0.5, len(str(one))]} for at, one in enumerate(texts)]
+        count = sum(map(len, map(str, texts)))
+        usage = {"prompt_tokens": count, "total_tokens": count}
+        return web.json_response({"object": "list", "model": body["model"], "data": data, "usage": usage})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         call = next(self._number)

@@ -15,8 +15,9 @@ from ponder.core.backend import Backend
 from ponder.gateway.accounts import accounts_in
 from ponder.gateway.admission import Admission
 from ponder.gateway.bodies import Bodies
-from ponder.gateway.choose import choose
+from ponder.gateway.choose import choose, embedding, model_of
 from ponder.gateway.config import Config
+from ponder.gateway.cors import allowing
 from ponder.gateway.departure import WhileConnected
 from ponder.gateway.failures import Failure, failure_of
 from ponder.gateway.fallback import Routes
@@ -25,7 +26,7 @@ from ponder.gateway.metered import Meter
 from ponder.gateway.models import Models
 from ponder.gateway.openapi import document
 from ponder.gateway.operated import Operated
-from ponder.gateway.passed import Passed, Received
+from ponder.gateway.passed import EMBEDDINGS, Passed, Received
 from ponder.gateway.passthrough import Passthrough
 from ponder.gateway.recovery import Recovery
 from ponder.gateway.running import Runs
@@ -77,9 +78,9 @@ class Gateway:
 
 
 class _Completions:
-    """``POST /v1/chat/completions`` and ``POST /v1/completions``."""
+    """``POST /v1/chat/completions``, ``/v1/completions`` and ``/v1/embeddings``, which is of no `kind`."""
 
-    def __init__(self, gateway: Gateway, path: str, kind: type[ChatRequest] | type[TextRequest]) -> None:
+    def __init__(self, gateway: Gateway, path: str, kind: type[ChatRequest] | type[TextRequest] | None) -> None:
         self._gateway = gateway
         self._path = path
         self._kind = kind
@@ -99,14 +100,17 @@ class _Completions:
         with gateway.bodies.of(key.name) as take:
             body = await read_body(receive, gateway.longest, take)
             head = read_head(body)
-            asked = read_ponder(head)
-            chosen = choose(head, asked, gateway.models, gateway.config, key)
-            if chosen.plan is not None:
-                await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, key, scope, send, meter)
-                return
+            if self._kind is None:
+                served = embedding(head, gateway.models)
+            else:
+                chosen = choose(head, read_ponder(head), gateway.models, gateway.config, key)
+                if chosen.plan is not None:
+                    await gateway.scaled.answer(chosen, chosen.plan, body, self._kind, key, scope, send, meter)
+                    return
+                served = chosen.served
             with WhileConnected(scope):
                 received = Received(head, body, self._path, key, scope, began)
-                await gateway.passed.answer(chosen.served, received, send)
+                await gateway.passed.answer(served, received, send)
 
 
 class _Look:
@@ -122,14 +126,19 @@ class _Look:
             await send_failure(send, failure_of(error))
 
 
-def application(gateway: Gateway) -> Operated:
+def application(gateway: Gateway) -> Callable[..., Awaitable[None]]:
     """Everything that it serves."""
 
     async def models(scope: Scope) -> Any:
         await gateway.admission.identify(token_of(scope))
         names = await gateway.models.listed()
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "ponder"} for name in names]
-        return {"object": "list", "data": data}
+        return {"object": "list", "data": [_described(name) for name in names]}
+
+    async def model(scope: Scope) -> Any:
+        await gateway.admission.identify(token_of(scope))
+        name = scope["path_params"]["id"]
+        await model_of(name, gateway.models)
+        return _described(name)
 
     async def run(scope: Scope) -> Any:
         key = await gateway.admission.identify(token_of(scope))
@@ -140,10 +149,13 @@ def application(gateway: Gateway) -> Operated:
 
     completions = _Completions(gateway, "/chat/completions", ChatRequest)
     texts = _Completions(gateway, "/completions", TextRequest)
+    embeddings = _Completions(gateway, EMBEDDINGS, None)
     routes = [
         Route("/v1/chat/completions", completions, methods=["POST"]),
         Route("/v1/completions", texts, methods=["POST"]),
+        Route("/v1/embeddings", embeddings, methods=["POST"]),
         Route("/v1/models", _Look(models), methods=["GET"]),
+        Route("/v1/models/{id:path}", _Look(model), methods=["GET"]),
         Route("/v1/runs/{id}", _Look(run), methods=["GET"]),
         Route("/openapi.json", _Look(described), methods=["GET"]),
     ]
@@ -159,7 +171,12 @@ def application(gateway: Gateway) -> Operated:
                 send, Failure(error.status_code, message, "no_such_endpoint", headers=dict(error.headers or {}))
             )
 
-    return Operated(
+    operated = Operated(
         routed, config=gateway.config, store=gateway.store, admission=gateway.admission, routes=gateway.routes,
         embedded=gateway.embedded,
     )  # fmt: skip
+    return allowing(operated, gateway.config.origins)
+
+
+def _described(model: str) -> dict[str, Any]:
+    return {"id": model, "object": "model", "created": 0, "owned_by": "ponder"}

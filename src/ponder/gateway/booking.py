@@ -56,7 +56,7 @@ class Books:
     def bill(self, price: Price | None) -> Bill:
         """What it comes to; zero if it was refused, or failed before anything came back."""
         counted = read_count(self._usage)
-        if counted.output is None and not self._seen and not self._cut:
+        if counted.output is None and not (self._seen or self._cut or self.ended):
             return Bill(usd=None if price is None else 0.0, price=price)
         output = self._output(counted)
         prompt = len(self._request) // BYTES_PER_TOKEN if counted.prompt is None else counted.prompt

@@ -26,13 +26,14 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ponder.core.errors import UsageError
 from ponder.core.registry import Plan, parse_spec, runnable
 from ponder.gateway.config import SINGLE, Config, Key
-from ponder.gateway.failures import BadRequest
+from ponder.gateway.failures import BadRequest, NotFound
 from ponder.gateway.models import Models, Served
 from ponder.gateway.wire import Head, Ponder
 
-__all__ = ["EFFORTS", "PREFIX", "Chosen", "choose"]
+__all__ = ["EFFORTS", "PREFIX", "Chosen", "choose", "embedding", "model_of"]
 
 PREFIX = "ponder/"
 
@@ -77,6 +78,39 @@ def choose(head: Head, asked: Ponder | None, models: Models, config: Config, key
     if spec is None:
         return Chosen(served, None)
     return Chosen(served, _plan(spec, asked, effort, own=own is not None))
+
+
+def embedding(head: Head, models: Models) -> Served:
+    """The model that answers a request for embeddings: nothing can stand in front of it.
+
+    Raises:
+        NotFound: there is no such model.
+        BadRequest: a strategy is asked for, or the model runs in this process.
+    """
+    if head.model.startswith(PREFIX) or head.ponder is not None:
+        raise BadRequest("embeddings have no strategy: name the model alone, without the field ponder", "model")
+    served = models.find(head.model)
+    if served.upstream.embedded:
+        raise BadRequest(f"{head.model} runs in this process and gives no embeddings", "model")
+    return served
+
+
+async def model_of(name: str, models: Models) -> str:
+    """The model that a name stands for, after the prefix with its strategy, if it has one.
+
+    Raises:
+        NotFound: there is none of that name, or no such strategy.
+    """
+    try:
+        spec, model = _split(name.removeprefix(PREFIX), models) if name.startswith(PREFIX) else (None, name)
+        if spec is not None:
+            parse_spec(spec)
+        models.find(model)
+    except UsageError as error:
+        raise NotFound(str(error)) from None
+    if not await models.lists(model):
+        raise NotFound(f"no model {model!r}; GET /v1/models has the list")
+    return model
 
 
 def _split(rest: str, models: Models) -> tuple[str | None, str]:

@@ -115,12 +115,15 @@ class Config:
     `caps` and `limits` hold for every key that has none of its own in `keys`, and where no key is asked for; `total`
     is for all keys together. `branches` is how many branches run at the same time over all requests, `queue` how many
     requests wait for their turn, for at most `queue_seconds`. `store` is a file or a
-    database; None is that of `ponder runs`.
+    database; None is that of `ponder runs`. Pages of `origins` may read the answers in a browser. `strategies` are the
+    operator's own: Python files, or ``MODULE:NAME``; they are registered as the configuration is read.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Between(0, 65_535)] = 8080
     store: Path | PostgresUrl | None = None
+    origins: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ()
     branches: Many = 256
     queue: Annotated[int, Between(0, 100_000)] = 256
     queue_seconds: Seconds = 30.0

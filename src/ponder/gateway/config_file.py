@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import InvalidOption, UsageError
 from ponder.gateway.config import LOCAL, SINGLE, Caps, Config, Defaults, Key, Limits, Upstream
 from ponder.gateway.config_checks import check_together
+from ponder.gateway.cors import check_origin
 from ponder.gateway.keys import check_name
+from ponder.gateway.own_strategies import load_strategies
 from ponder.gateway.tables import Faults, Place
 from ponder.gateway.toml_lines import line_of_error, lines_of
 from ponder.store.postgres_url import PostgresUrl
 
 __all__ = ["check_config", "read", "store_of"]
 
-SERVER = ("host", "port", "store", "branches", "queue", "queue_seconds")
+SERVER = ("host", "port", "store", "origins", "strategies", "branches", "queue", "queue_seconds")
 
 
 def check_config(path: Path) -> list[str]:
@@ -86,11 +89,15 @@ def _config(document: Mapping[str, Any], path: Path, faults: Faults) -> Config:
     known = ("server", "upstreams", "defaults", "caps", "limits", "keys")
     tables = faults.known(document, (), "table", known)
     server = faults.table(tables.get("server", {}), ("server",))
+    origins = _each(server, "origins", check_origin, faults)
+    strategies = _each(server, "strategies", lambda one: load_strategies(one, path.parent), faults)
     caps = faults.values(Caps(), tables.get("caps", {}), ("caps",))
     limits = faults.values(Limits(), tables.get("limits", {}), ("limits",))
     total = faults.values(Limits(), server.pop("limits", {}), ("server", "limits"))
     config = Config(
         store=_store(server, path, faults),
+        origins=origins,
+        strategies=strategies,
         defaults=_defaults(tables.get("defaults", {}), faults),
         caps=caps,
         limits=limits,
@@ -108,6 +115,17 @@ def _config(document: Mapping[str, Any], path: Path, faults: Faults) -> Config:
             faults.add(("upstreams",), "upstreams is empty; leave it out for the embedded model")
     check_together(config, faults)
     return config
+
+
+def _each(server: dict[str, Any], name: str, check: Callable[[str], None], faults: Faults) -> tuple[str, ...]:
+    """Remove a list of texts from a table, each of which passes `check`."""
+    place, given = ("server", name), faults.take(server, name, list, ("server",)) or []
+    if not all(isinstance(one, str) for one in given):
+        faults.add(place, f"server: {name}={given!r} is not a list of texts")
+        return ()
+    for one in given:
+        faults.attempt(place, partial(check, one))
+    return tuple(given)
 
 
 def _upstream(name: str, given: Any, faults: Faults) -> Upstream:

@@ -11,7 +11,7 @@ from ponder.core.errors import InvalidOption
 from ponder.core.registry import CONTROLLER, Plan
 from ponder.core.settings import Settings
 
-__all__ = ["CHECK_TOKENS", "Fanout", "checks_of", "fanout"]
+__all__ = ["CHECK_TOKENS", "OWN", "Fanout", "checks_of", "fanout"]
 
 CHECK_TOKENS = 512
 """The most that one check in writing of p-yes takes."""
@@ -45,6 +45,9 @@ _WIDTHS = {
     CONTROLLER + "esc": _Width("n", "window"),
     CONTROLLER + "short-m-at-k": _Width("k", "k"),
 }
+
+OWN = frozenset(_WIDTHS)
+"""The methods whose fan-out is known by their name."""
 
 _P_YES = re.compile(r"\s*p-yes\s*(?:\(\s*k\s*=\s*(\d{1,4})\s*\)|\(\s*\))?\s*")
 

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import msgspec
 
 from ponder.core.errors import describe
+from ponder.core.secrets import hide
 from ponder.gateway.config import Config
 from ponder.gateway.record import Record
 
@@ -63,7 +64,7 @@ class JsonLines(logging.Formatter):
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         super().__init__()
-        self._secrets = [secret for secret in secrets if len(secret) >= 4]
+        self._secrets = tuple(secrets)
         self._clean = lru_cache(maxsize=256)(self._cleaned)  # the same few models, again and again
 
     def format(self, record: logging.LogRecord) -> str:
@@ -84,9 +85,7 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
     def _cleaned(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        text = _KEY.sub("***", text).encode("utf-8", "backslashreplace").decode()
+        text = _KEY.sub("***", hide(text, self._secrets)).encode("utf-8", "backslashreplace").decode()
         return text if len(text) <= LONGEST else "..." + text[-LONGEST:]
 
 

@@ -54,11 +54,14 @@ class Models:
         self._remote: OrderedDict[tuple[str, str, Wire], Metered] = OrderedDict()
         self._known: dict[str, Served] = {}
         self._open: list[Upstream] = []
+        self._short: set[str] = set()
         remote = (upstream for upstream in config.upstreams.values() if not upstream.embedded)
         self._vendors = {upstream.name for upstream in remote if Address.of(upstream.url).url == VENDOR_URL}
         for upstream in config.upstreams.values():
             own = (upstream.url, upstream.url.removeprefix(LOCAL)) if upstream.embedded else ()
             names = upstream.models or own
+            if not upstream.models:
+                self._short |= set(own[1:]) - self._known.keys()
             for name in names:
                 self._known.setdefault(name, Served(upstream, name, known=True))
             if not names:
@@ -67,8 +70,7 @@ class Models:
     @property
     def names(self) -> list[str]:
         """The models that the configuration names."""
-        short = {served.upstream.url.removeprefix(LOCAL) for served in self._known.values() if served.upstream.embedded}
-        return [name for name in self._known if name not in short]
+        return [name for name in self._known if name not in self._short]
 
     @property
     def takes_any(self) -> bool:
@@ -118,6 +120,10 @@ class Models:
         """The names of all models: the configured ones, and those that upstreams without a list say they have."""
         found = await asyncio.gather(*map(_models_of, self._open))
         return list(dict.fromkeys(itertools.chain(self.names, *found)))
+
+    async def lists(self, name: str) -> bool:
+        """Whether there is a model of this name, as far as the upstreams say."""
+        return name in self._known or (self.takes_any and name in await self.listed())
 
     def price(self, served: Served) -> Price | None:
         """What the model costs, None if nobody knows."""

@@ -12,7 +12,7 @@ from ponder.gateway.record import Record, recording
 
 __all__ = ["ENDPOINTS", "Observed"]
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/runs")
+ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/runs")
 """What is recorded under its own name; a client may ask for any path."""
 
 

@@ -10,7 +10,7 @@ import msgspec
 from ponder import __version__
 from ponder.gateway.wire import ChatRequest, TextRequest
 
-__all__ = ["document"]
+__all__ = ["TOLD", "document"]
 
 _ERROR = {
     "type": "object",
@@ -51,12 +51,31 @@ _COMPLETION = {
     },
 }
 
+_MODEL = {
+    "type": "object",
+    "required": ["id", "object"],
+    "properties": {"id": {"type": "string"}, "object": {"const": "model"}},
+}
+
 _MODELS = {
     "type": "object",
     "required": ["object", "data"],
+    "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _MODEL}},
+}
+
+_VECTORS = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {"data": {"type": "array", "items": {"type": "object", "required": ["embedding"]}}},
+}
+
+_TEXTS = {
+    "type": "object",
+    "required": ["model", "input"],
     "properties": {
-        "object": {"const": "list"},
-        "data": {"type": "array", "items": {"type": "object", "required": ["id", "object"]}},
+        "model": {"type": "string", "minLength": 1, "maxLength": 500},
+        "input": {"anyOf": [{"type": "string"}, {"type": "array"}]},
+        "ponder": {"type": "null"},
     },
 }
 
@@ -107,7 +126,7 @@ _HEADERS = (
 )
 
 
-_TOLD = {
+TOLD = {
     "x-ponder-strategy": ("string", "What answered."),
     "x-ponder-confidence": ("number", "The winner's share of the votes."),
     "x-ponder-stopped-because": ("string", "Why it stopped."),
@@ -134,7 +153,9 @@ def document(*, keyed: bool) -> dict[str, Any]:
         "paths": {
             "/v1/chat/completions": {"post": _completion("createChatCompletion", chat)},
             "/v1/completions": {"post": _completion("createCompletion", text)},
+            "/v1/embeddings": {"post": _EMBEDDING},
             "/v1/models": {"get": _look("listModels", _MODELS)},
+            "/v1/models/{id}": {"get": {**_look("getModel", _MODEL), "parameters": [_parameter("id", "path", _ID)]}},
             "/health": {"get": _state("getHealth", _HEALTH)},
             "/ready": {"get": _state("getReady", _READY)},
             "/metrics": {"get": _METRICS},
@@ -164,7 +185,7 @@ def _completion(name: str, schema: Any) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": _responses(
             {"application/json": {"schema": _COMPLETION}, "text/event-stream": stream},
-            headers={header: {"schema": {"type": kind}, "description": what} for header, (kind, what) in _TOLD.items()},
+            headers={header: {"schema": {"type": kind}, "description": what} for header, (kind, what) in TOLD.items()},
             links={"run": {"operationId": "getRun", "parameters": {"id": "$response.header.x-ponder-run"}}},
         ),
     }
@@ -191,4 +212,10 @@ _ERROR_REFERENCE = {"$ref": "#/components/schemas/Error"}
 _METRICS = {
     "operationId": "getMetrics",
     "responses": _responses({"text/plain": {"schema": {"type": "string"}}}),
+}
+
+_EMBEDDING = {
+    "operationId": "createEmbedding",
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _TEXTS}}},
+    "responses": _responses({"application/json": {"schema": _VECTORS}}),
 }

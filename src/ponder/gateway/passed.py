@@ -24,7 +24,9 @@ from ponder.gateway.record import record
 from ponder.gateway.relay import Passing, Relayed
 from ponder.gateway.wire import Head, images_in
 
-__all__ = ["Passed", "Received"]
+__all__ = ["EMBEDDINGS", "Passed", "Received"]
+
+EMBEDDINGS = "/embeddings"
 
 _LIMITS = ("max_tokens", "max_completion_tokens", "n_predict")
 
@@ -86,7 +88,7 @@ class Passed:
             changes: dict[str, Any] = {} if route.model == head.model else {"model": route.model}
             if permit.max_tokens != ask.max_tokens:
                 changes["max_tokens"] = permit.max_tokens
-            streams = _streams(head)
+            streams = received.path != EMBEDDINGS and _streams(head)
             options = head.stream_options or {}
             hides_usage = streams and permit.counts and isinstance(options, dict) and not options.get("include_usage")
             if hides_usage:  # what the upstream does not count could not be booked right
@@ -108,6 +110,8 @@ def _limit(head: Head, path: str) -> int | None:
     Raises:
         Refused: a limit is no whole number, or there are two of them.
     """
+    if path == EMBEDDINGS:
+        return 0  # nothing is written
     given = {name: limit for name in _LIMITS if (limit := whole(name, getattr(head, name))) is not None}
     if path == "/completions":
         given.pop("max_completion_tokens", None)  # it has no such field

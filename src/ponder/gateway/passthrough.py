@@ -28,8 +28,8 @@ from ponder.gateway.stream import DONE, event
 
 __all__ = ["Passthrough"]
 
-_OURS = frozenset(b"host content-length authorization x-api-key cookie accept-encoding expect".split())
-"""Of the client's headers: what was meant for the gateway, and what the client library sets itself."""
+_OURS = frozenset(b"host content-length authorization x-api-key cookie accept-encoding expect origin referer".split())
+"""Of the client's headers: what was meant for the gateway, the page it came from, and what the client sets itself."""
 
 _DROPPED = HOP_BY_HOP | _OURS
 

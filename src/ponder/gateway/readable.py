@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -64,6 +65,14 @@ class _Text(Whole):
     choices: list[_TextChoice] | None = None
 
 
+class _Vector(msgspec.Struct):
+    embedding: list[float] | str
+
+
+class _Embeddings(Whole):
+    data: list[_Vector] | None = None
+
+
 class Chunk(Whole):
     """A piece of a stream; the one with the usage may have no choices."""
 
@@ -78,19 +87,22 @@ class _Refusal(msgspec.Struct):
     error: _Reason
 
 
-_decoders = {kind: msgspec.json.Decoder(kind) for kind in (_Chat, _Text, Chunk, _Refusal)}
+_WHOLE: Mapping[str, type[Whole]] = {"/chat/completions": _Chat, "/completions": _Text, "/embeddings": _Embeddings}
+
+_decoders = {kind: msgspec.json.Decoder(kind) for kind in (*_WHOLE.values(), Chunk, _Refusal)}
 
 
-def read_reply(data: bytes, *, chat: bool) -> Whole:
-    """A whole reply, of a chat completion or of a text completion.
+def read_reply(data: bytes, path: str) -> Whole:
+    """A whole reply of the endpoint `path`.
 
     Raises:
         ValueError: it is none.
     """
     str(data, "utf-8")  # the decoder does not look into what it skips
-    reply: Whole = _decoded(data, _Chat if chat else _Text)
-    if not reply.choices and not reply.error:
-        raise ValueError("there are no choices")
+    reply: Whole = _decoded(data, _WHOLE[path])
+    given = reply.data if isinstance(reply, _Embeddings) else reply.choices
+    if not given and not reply.error:
+        raise ValueError("there is nothing in it")
     return reply
 
 

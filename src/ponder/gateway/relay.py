@@ -30,10 +30,17 @@ HOP_BY_HOP = frozenset(
 _THEIRS = HOP_BY_HOP | {b"date", b"server", b"content-length"}
 """Of the upstream's headers: what is about its own connection, and what the gateway says itself."""
 
+_CORS = b"access-control-"
+"""Before what an upstream says of pages in browsers, which is the gateway's to say."""
+
 _ENDS_OF_EVENT = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _EVENT = re.compile(rb".*?(?:\n\n|\r\n\r\n|\r\r|\Z)", re.DOTALL)
 
 LARGEST_EVENT = 2**22
+
+
+def _is_theirs(header: bytes) -> bool:
+    return header in _THEIRS or header.startswith(_CORS)
 
 
 class Relayed(BackendError):
@@ -105,7 +112,7 @@ class Relay:
         await (self._stream(response) if self._request.stream else self._whole(response))
 
     def _head(self, response: Response, size: int | None = None) -> dict[str, Any]:
-        headers = [header for header in response.headers if header[0] not in _THEIRS]
+        headers = [header for header in response.headers if not _is_theirs(header[0])]
         if size is not None:
             headers.append((b"content-length", str(size).encode()))
         return {"type": "http.response.start", "status": response.status, "headers": headers + self._headers}
@@ -136,9 +143,10 @@ class Relay:
     async def _whole(self, response: Response) -> None:
         data = await self._read(response)
         try:
-            reply = read_reply(data, chat=self._request.path == "/chat/completions")
+            reply = read_reply(data, self._request.path)
         except ValueError:
-            raise BrokenReply(f"{self.place} gave a reply that is no completion: {len(data)} bytes") from None
+            kind = "list of embeddings" if self._request.path == "/embeddings" else "completion"
+            raise BrokenReply(f"{self.place} gave a reply that is no {kind}: {len(data)} bytes") from None
         if reply.error:
             raise from_event(self.place, reply.error)
         self._books.take_reply(reply)

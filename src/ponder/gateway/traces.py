@@ -29,7 +29,7 @@ FLUSH = 5.0
 
 CHAT = "chat"
 
-_OPERATIONS = {"/v1/chat/completions": CHAT, "/v1/completions": "text_completion"}
+_OPERATIONS = {"/v1/chat/completions": CHAT, "/v1/completions": "text_completion", "/v1/embeddings": "embeddings"}
 
 operation: ContextVar[str] = ContextVar("operation", default=CHAT)
 """What the request under way asks for."""

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from ponder.backends.http1.connection import Response
 from ponder.backends.http1.failures import Broken, CallFailed, Insecure, Silent, Unconnected
 from ponder.core.errors import BackendError, BrokenReply, CallTimeout, RateLimited, Rejected, Unreachable
+from ponder.core.secrets import hide
 
 __all__ = ["Place", "from_event", "from_failure", "from_response", "message_of"]
 
@@ -40,15 +41,12 @@ class Place:
 
     def hide(self, data: bytes) -> bytes:
         """`data` without the keys that go there."""
-        for secret in self._secrets:
-            data = data.replace(secret.encode(), b"***")
-        return data
+        text = data.decode("utf-8", "surrogateescape")
+        return hide(text, self._secrets).encode("utf-8", "surrogateescape")
 
     def clean(self, text: str) -> str:
         """`text` as one line of at most `LONGEST_MESSAGE` characters, without keys."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        line = " ".join(_SECRET.sub("***", text).split())
+        line = " ".join(_SECRET.sub("***", hide(text, self._secrets)).split())
         return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "..."
 
 
