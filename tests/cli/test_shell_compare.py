@@ -104,9 +104,21 @@ def test_settings_of_a_sweep_that_need_more_branches_are_left_out(ponder: Ponder
     done = ponder("compare", trace, "--method", f"{door}self-consistency", "--sweep", *FAST)
     assert done.returncode == 0, done.stderr
     name = f"{door}self-consistency"
-    assert f"4 of 7 settings of {name}@0:1:0.1 are left out; the first: {name}@0.5" in done.stderr
+    assert f"4 of 7 settings of {name}@0:1:0.1 are left out; the first: " in done.stderr
+    assert f": {name}@0.5: " in done.stderr
     assert done.stderr.count("\n") == 1
     assert f"{name}@0.3" in done.stdout
+
+
+def test_a_method_that_does_not_fit_is_left_out_before_anything_is_played(ponder: Ponder, trace: str) -> None:
+    specs = ("--method", "best-of-n(n=2)", "--method", "self-consistency(n=9)", "--method", "cmc@0")
+    done = ponder("compare", trace, *specs, *FAST)
+    assert done.returncode == 0, done.stderr
+    assert "cmc@0" in done.stdout
+    assert "n=9" not in done.stdout
+    first, second = done.stderr.splitlines()
+    assert first.endswith("/task: best-of-n(n=2): these recorded branches have no verifier scores")
+    assert "/task: self-consistency(n=9): self-consistency opens more branches than the 4 that" in second
 
 
 def test_one_question_is_too_few_to_know_an_interval(ponder: Ponder, tmp_path: Path) -> None:

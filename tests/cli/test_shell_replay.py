@@ -81,6 +81,19 @@ def test_what_cannot_be_done_is_one_line(ponder: Ponder, trace: str, arguments: 
     assert done.stderr.count("\n") == 1
 
 
+def test_what_does_not_fit_is_left_out_and_named_at_the_end(ponder: Ponder, trace: str) -> None:
+    unfit = ("self-consistency(n=4)", "best-of-n(n=2)")
+    specs = [part for spec in ("single", *unfit, "cmc@0") for part in ("--method", spec)]
+    done = ponder("replay", trace, "--interpreted", "--orders", "2", "--json", *specs)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [row["method"] for row in found["results"]] == ["single", "cmc@0"]
+    for spec, why, line in zip(unfit, ("4|3 that", "no verifier scores"), done.stderr.splitlines(), strict=True):
+        assert line.startswith(f"ponder: left out: M/task: {spec}: ")
+        assert any(word in line for word in why.split("|"))
+    assert len(found["left_out"]) == 2
+
+
 OWN = """
 from ponder.core.controller import TO_END, controller
 

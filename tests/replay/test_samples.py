@@ -13,6 +13,7 @@ from ponder.core.errors import InvalidOption, PonderError, TraceError, UnknownNa
 from ponder.replay.importers.mapping import read_mapping
 from ponder.replay.importers.samples import import_samples
 from ponder.replay.load import load_trace
+from ponder.replay.methods import methods
 from ponder.replay.reading import TraceFile
 from ponder.replay.trace import Trace
 from tests.shared_data import shared_data
@@ -61,6 +62,37 @@ def test_what_was_marked_right_is_the_reference(tmp_path: Path) -> None:
     assert trace.scores.tolist() == [0.5, -1.0, 0.0]
 
 
+PAIRED = {"problem": 0, "gold": "33", "answers": [["33", 120], ["", 0], ["34", 80], [" 33 ", 95]]}
+"""As in the published samples of BoInf: answers with their lengths, and no text."""
+
+
+def test_pairs_of_answer_and_tokens_are_replayed(tmp_path: Path) -> None:
+    trace = imported(
+        tmp_path, "question='problem'\nreference='gold'\npairs='answers'", PAIRED, PAIRED | {"problem": 1, "gold": "34"}
+    )
+    assert trace.questions == ("0", "1")
+    assert trace.answers == (("33", "34"), ("33", "34"))
+    assert trace.lengths.tolist() == 2 * [120, 0, 80, 95]
+    assert trace.finals.tolist() == 2 * [0, -1, 1, 0]
+    played = methods("self-consistency(n=4)")[0].play(trace, orders=3, interpreted=True)
+    assert (played.accuracy, played.tokens.tolist()) == (0.5, 2 * [3 * [295]])
+
+
+@pytest.mark.parametrize(
+    ("mapping", "pairs", "words"),
+    [
+        ("pairs='answers'", [["33", 1], ["33"]], r"answers\[1\] must be \[answer, tokens\], not \['33'\]"),
+        ("pairs='answers'", [["33", 1.5]], r"answers: tokens\[0\] must be a whole number"),
+        ("pairs='answers'", "33", "answers must be a list of"),
+        ("pairs='answer'", [["33", 1]], "has no 'answer'"),
+        ("pairs='answers'\nlengths='l'", [["33", 1]], "leave out lengths"),
+    ],
+)
+def test_broken_pairs_are_named(tmp_path: Path, mapping: str, pairs: Any, words: str) -> None:
+    with pytest.raises(PonderError, match=words):
+        imported(tmp_path, f"question='problem'\n{mapping}", PAIRED | {"answers": pairs})
+
+
 def test_texts_are_kept(tmp_path: Path) -> None:
     imported(tmp_path, "question='q'\nsamples='said'", RECORD)
     (_, question), *_ = TraceFile(tmp_path / "out.parquet").questions(texts=True)
@@ -70,7 +102,7 @@ def test_texts_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mapping", "kind", "words"),
     [
-        ("question='q'", InvalidOption, "needs question, and samples or answers"),
+        ("question='q'", InvalidOption, "needs question, and samples, answers or pairs"),
         ("question='q'\nanswers='a'", InvalidOption, "there must be lengths"),
         ("question='q'\nsample='a'", UnknownName, "did you mean 'samples'"),
         ("question=", InvalidOption, "no valid TOML"),

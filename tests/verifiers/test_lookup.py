@@ -77,7 +77,7 @@ def test_a_ready_verifier_is_taken_as_it_is() -> None:
     [
         ("maths", "unknown verifier 'maths'; did you mean 'math'?"),
         ("regexp:a", "unknown verifier 'regexp'; did you mean 'regex'?"),
-        ("p-no(k=2)", "unknown verifier 'p-no'; did you mean 'p-yes'?"),
+        ("p-no(k=2)", "unknown verifier 'p-no'; known: choice, "),
         ("p-yes(n=4)", "unknown option of p-yes 'n'; known: k"),
         ("arithmetic_checks:iseven", "unknown name in arithmetic_checks 'iseven'; did you mean 'is_even'?"),
     ],

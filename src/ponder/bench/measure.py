@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ponder.bench.frontier import coverage, majority
-from ponder.core.errors import StrategyError, TooFewBranches, TraceError
+from ponder.core.errors import TraceError
+from ponder.replay.methods import UNFIT
 from ponder.replay.trace import Trace
 
 if TYPE_CHECKING:
@@ -61,27 +62,44 @@ def measure(
     threads: int,
     interpreted: bool | None,
     tick: Callable[[], None],
-) -> tuple[list[Measured], list[Entry], dict[str, str]]:
+) -> tuple[list[Measured], list[Entry], dict[str, list[str]]]:
     """Play every method on every trace; `tick` is called after each.
 
-    Gives what was measured, of which methods, and what was wrong with settings of a sweep that are left out because
-    they cannot be played on all traces: the first complaint by the name of the curve.
+    Gives what was measured, of which methods, and what was wrong with those that are left out because they do not fit
+    all traces: by the name of the curve, one complaint a setting, with the trace. They are tried before anything is
+    played.
 
     Raises:
         TraceError: no branch has a right answer, so that nothing can be compared.
-        StrategyError: a method does what cannot be done.
-        TooFewBranches: it is told to open more branches than there are.
+        StrategyError, TooFewBranches, MissingCapability: nothing that was asked for fits; the first complaint.
     """
     import numpy as np
 
     for trace in traces:
         if (trace.references < 0).all():
             raise TraceError(f"{trace.name}: no branch has the right answer to any question; has it reference answers?")
-    sizes = Counter(entry.curve for entry in entries)
-    left_out: dict[str, str] = {}
+    left_out: dict[str, list[str]] = {}
+    first: list[Exception] = []
+
+    def leave_out(entry: Entry, trace: Trace, error: Exception) -> None:
+        wrong = type(error)(f"{trace.name}: {entry.method.spec}: {error}")
+        first.append(wrong)
+        left_out.setdefault(entry.curve, []).append(str(wrong))
+
+    def fits(entry: Entry) -> bool:
+        for trace in traces:
+            try:
+                entry.method.try_on(trace, orders=orders, probe_cost=probe_cost)
+            except UNFIT as error:
+                leave_out(entry, trace, error)
+                return False
+        return True
+
+    fitting = [entry for entry in entries if fits(entry)]
+    _check_asked(entries, fitting, first)
     kept: list[Entry] = []
     played: list[list[NDArray[np.float64]]] = []
-    for entry in entries:
+    for entry in fitting:
         columns = []
         try:
             for trace in traces:
@@ -92,11 +110,9 @@ def measure(
                 tick()
             kept.append(entry)
             played.append(columns)
-        except (StrategyError, TooFewBranches) as error:
-            sizes[entry.curve] -= 1
-            if not sizes[entry.curve]:
-                raise type(error)(f"{entry.method.spec}: {error}") from None
-            left_out.setdefault(entry.curve, f"{entry.method.spec}: {error}")
+        except UNFIT as error:
+            leave_out(entry, trace, error)
+    _check_asked(entries, kept, first)
     measured = [
         Measured(
             name=trace.name,
@@ -107,6 +123,13 @@ def measure(
         for t, trace in enumerate(traces)
     ]
     return measured, kept, left_out
+
+
+def _check_asked(entries: Sequence[Entry], left: Sequence[Entry], complaints: Sequence[Exception]) -> None:
+    """Something must be left of what was asked for, if anything was; and something at all."""
+    wanted = any(entry.asked for entry in entries)
+    if complaints and not any(entry.asked or not wanted for entry in left):
+        raise complaints[0]
 
 
 def _named(trace: Trace) -> tuple[tuple[str, int], ...]:

@@ -76,7 +76,8 @@ def compare(
 
     Prints every method with its interval, the Pareto front, what an accuracy costs, which method is ahead of which at
     equal cost, and which is both more accurate and cheaper; for each trace and for all together. Intervals and tests
-    are paired over questions.
+    are paired over questions. A method that does not fit all traces (too few branches, no scores) is left out, and
+    named at the end.
     """
     import ponder.controllers
     import ponder.strategies  # noqa: F401 - registers them
@@ -90,17 +91,25 @@ def compare(
     loaded = [load_trace(file) for file in traces]
     chosen = entries(methods, min(trace.branches for trace in loaded), sweep=sweep)
     how = {"orders": orders, "probe_cost": probe_cost, "threads": threads, "interpreted": interpreted}
-    measured, kept = _play(loaded, chosen, how)
+    measured, kept, left_out = _play(loaded, chosen, how)
     goals = [percent / 100 for percent in targets]
     comparisons = [compared([one], kept, goals) for one in measured]
     if len(measured) > 1:
         comparisons.append(compared(measured, kept, goals))
-    document = json.dumps({"orders": orders, "comparisons": [as_dict(one) for one in comparisons]}, indent=1)
+    document = json.dumps(
+        {"orders": orders, "comparisons": [as_dict(one) for one in comparisons], "left_out": left_out}, indent=1
+    )
     if folder:
         _write(folder, comparisons, document, orders)
     if as_json:
         print(document)
-        return
+    else:
+        _print(comparisons, orders, folder)
+    for line in left_out:
+        say(line)
+
+
+def _print(comparisons: Sequence[Comparison], orders: int, folder: Path | None) -> None:
     from ponder.cli.comparison import print_comparison
 
     for one in comparisons:
@@ -109,16 +118,22 @@ def compare(
         print(f"written to {folder}: index.html, compare.json and {len(comparisons)} figures as PNG and SVG")
 
 
-def _play(traces: Sequence[Trace], entries: Sequence[Entry], how: dict[str, Any]) -> tuple[list[Measured], list[Entry]]:
+def _play(
+    traces: Sequence[Trace], entries: Sequence[Entry], how: dict[str, Any]
+) -> tuple[list[Measured], list[Entry], list[str]]:
     from ponder.bench.measure import measure
 
     steps, unseen = len(entries) * len(traces), not sys.stderr.isatty()
     with click.progressbar(length=steps, label="playing", file=sys.stderr, hidden=unseen) as bar:
         measured, kept, left_out = measure(traces, entries, tick=lambda: bar.update(1), **how)
-    for curve, why in left_out.items():
-        before, after = (sum(entry.curve == curve for entry in some) for some in (entries, kept))
-        say(f"{before - after} of {before} settings of {curve} are left out; the first: {why}")
-    return measured, kept
+    return measured, kept, [_left_out(curve, why, entries) for curve, why in left_out.items()]
+
+
+def _left_out(curve: str, why: Sequence[str], entries: Sequence[Entry]) -> str:
+    settings = sum(entry.curve == curve for entry in entries)
+    if settings == 1:
+        return f"left out: {why[0]}"
+    return f"{len(why)} of {settings} settings of {curve} are left out; the first: {why[0]}"
 
 
 def _prepare(folder: Path) -> None:

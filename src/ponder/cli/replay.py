@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ponder.cli.options import examples, interpreted_option, json_option
+from ponder.cli.shell import say
 
 if TYPE_CHECKING:
+    from ponder.core.errors import PonderError
     from ponder.replay.methods import Method
     from ponder.replay.replayed import Replayed
     from ponder.replay.trace import Trace
@@ -78,6 +80,8 @@ def replay(
     (.gz, .zst); without one, the small trace that comes with Ponder. Every method plays every question once for each
     order.
 
+    A method that does not fit a trace (too few branches, no scores) is left out there, and named at the end.
+
     A method is a controller (cmc, esc, ...), a strategy that needs no more than was recorded (single,
     strategy:adaptive-consistency), or a Python file of your own with a @controller (./mine.py, ./mine.py:NAME). Such a
     file is a program like any other: it runs with your rights. A number may be START:STOP:STEP, both ends included.
@@ -100,17 +104,37 @@ def replay(
         "threads": threads,
         "interpreted": interpreted,
     }
-    rows = list(_rows(map(load_trace, traces or (shipped(),)), chosen, how))
+    left_out: list[PonderError] = []
+    rows = list(_rows([load_trace(file) for file in traces or (shipped(),)], chosen, how, left_out))
+    if not rows:
+        raise left_out[0]
     if as_json:
-        print(json.dumps({"results": rows}, indent=1))
+        print(json.dumps({"results": rows, "left_out": [str(error) for error in left_out]}, indent=1))
     else:
         _print(rows)
+    for error in left_out:
+        say(f"left out: {error}")
 
 
-def _rows(traces: Iterator[Trace], methods: list[Method], how: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _rows(
+    traces: list[Trace], methods: list[Method], how: dict[str, Any], left_out: list[PonderError]
+) -> Iterator[dict[str, Any]]:
+    """What fits, after all of it was tried; the rest is in `left_out`, with its reason."""
+    from ponder.replay.methods import UNFIT
+
+    fitting = []
     for trace in traces:
         for method in methods:
+            try:
+                method.try_on(trace, **{name: how[name] for name in ("orders", "seed_order", "probe_cost", "budget")})
+                fitting.append((trace, method))
+            except UNFIT as error:
+                left_out.append(type(error)(f"{trace.name}: {method.spec}: {error}"))
+    for trace, method in fitting:
+        try:
             yield _row(trace, method, method.play(trace, **how), how)
+        except UNFIT as error:
+            left_out.append(type(error)(f"{trace.name}: {method.spec}: {error}"))
 
 
 def _row(trace: Trace, method: Method, played: Replayed, how: dict[str, Any]) -> dict[str, Any]:

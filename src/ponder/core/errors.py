@@ -61,7 +61,12 @@ __all__ = [
     "VerifierError",
     "WeightsError",
     "describe",
+    "near",
 ]
+
+
+NEAR = 0.6
+"""How alike two names are, by difflib, of which one may be meant by the other: three letters of four, or of five."""
 
 
 class PonderError(Exception):
@@ -87,8 +92,8 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        close = near(name, names)
+        hint = f"did you mean {close!r}?" if close else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 
 
@@ -212,6 +217,12 @@ class TraceError(PonderError):
     """A recorded trace cannot be read, or contradicts itself."""
 
     exit_code = 2
+
+
+def near(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that somebody who wrote `name` may have meant; None if none is like it."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=NEAR)
+    return close[0] if close else None
 
 
 def describe(error: BaseException) -> str:

@@ -85,10 +85,12 @@ def embedding(head: Head, models: Models) -> Served:
 
     Raises:
         NotFound: there is no such model.
-        BadRequest: a strategy is asked for, or the model runs in this process.
+        BadRequest: something is asked of Ponder, or the model runs in this process.
     """
-    if head.model.startswith(PREFIX) or head.ponder is not None:
-        raise BadRequest("embeddings have no strategy: name the model alone, without the field ponder", "model")
+    if head.model.startswith(PREFIX):
+        raise NotFound(f"no model {head.model!r} for embeddings, which have no strategy: name the model alone")
+    if head.ponder is not None:
+        raise BadRequest("embeddings have no strategy: leave out the field ponder", "ponder")
     served = models.find(head.model)
     if served.upstream.embedded:
         raise BadRequest(f"{head.model} runs in this process and gives no embeddings", "model")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import itertools
 import time
 from collections import OrderedDict
@@ -14,7 +13,7 @@ import msgspec
 from ponder.backends.openai import OpenAI
 from ponder.backends.openai.address import VENDOR_URL, Address, Wire
 from ponder.core.backend import Backend, Price
-from ponder.core.errors import BackendError
+from ponder.core.errors import BackendError, near
 from ponder.engine.calls import LONGEST_WAIT
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.config import LOCAL, Config, Upstream
@@ -87,8 +86,8 @@ class Models:
             return self._known[name]
         if self._open:
             return Served(self._open[0], name, known=name in self._config.defaults.models)
-        near = difflib.get_close_matches(name, self.names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.names)}"
+        close = near(name, self.names)
+        hint = f"did you mean {close!r}?" if close else f"there are {', '.join(self.names)}"
         raise NotFound(f"no model {name!r}; {hint}")
 
     def at(self, route: Route) -> Served:

@@ -10,22 +10,30 @@ from typing import Any
 
 from ponder.core.budget import Budget
 from ponder.core.controller import Controller, ControllerPlan, registered_controllers
-from ponder.core.errors import UnknownName, UsageError
+from ponder.core.errors import MissingCapability, StrategyError, TooFewBranches, UnknownName, UsageError
 from ponder.core.loading import load_methods
 from ponder.core.registry import Plan, Strategy, registered
 from ponder.core.specs import read_spec
+from ponder.replay.conditions import orders_of
 from ponder.replay.driven import drive_all
 from ponder.replay.evaluate import replay
 from ponder.replay.replayed import Replayed
 from ponder.replay.sweeps import expand
 from ponder.replay.trace import Trace
 
-__all__ = ["Method", "methods"]
+__all__ = ["UNFIT", "Method", "methods"]
 
 _FILE = re.compile(r"(?P<file>.*\.py)(?::(?P<name>[^:/]+))?")
 
 STRATEGY = "strategy:"
 """Before the name of a strategy, where a controller has the same name."""
+
+
+TRIED = 4
+"""Questions on which a method is tried."""
+
+UNFIT = (TooFewBranches, MissingCapability, StrategyError)
+"""What is wrong when a method does not fit a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,25 @@ class Method:
     def settings(self) -> Mapping[str, Any]:
         """All options by name."""
         return self.plan.values
+
+    def try_on(
+        self,
+        trace: Trace,
+        *,
+        orders: int = 100,
+        seed_order: str = "python",
+        probe_cost: int | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        """Play the first questions under one order, as plain Python: what does not fit is seen before all is played.
+
+        Raises:
+            PonderError: as `play` would.
+        """
+        orders_of(seed_order, trace.branches, orders)
+        self.play(
+            trace.first(TRIED), orders=1, seed_order=seed_order, probe_cost=probe_cost, budget=budget, interpreted=True
+        )
 
     def play(
         self,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from ponder.core.errors import TraceError
 from ponder.replay.about import MOST_TOKENS, About
@@ -86,6 +86,24 @@ class Trace:
     scores: NDArray[np.float64] | None = None
     """[Q * B] What a verifier gave, NaN where nothing was recorded; None if nowhere."""
     about: About | None = None
+
+    def first(self, questions: int) -> Trace:
+        """The same with its first few questions."""
+        if questions >= len(self.questions):
+            return self
+        branches = questions * self.branches
+        by_branch = ("starts", "counts", "lengths", "finals", "truncated", "logprobs", "scores")
+        columns: dict[str, Any] = {name: getattr(self, name) for name in by_branch}
+        shorter: dict[str, Any] = {
+            name: None if column is None else column[:branches] for name, column in columns.items()
+        }
+        return replace(
+            self,
+            questions=self.questions[:questions],
+            answers=self.answers[:questions],
+            references=self.references[:questions],
+            **shorter,
+        )
 
 
 def build(

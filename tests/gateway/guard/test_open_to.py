@@ -177,7 +177,7 @@ def test_embeddings_pass_through_and_are_booked(served: Served, server: ChatServ
     server.faults.append(status(404, text='{"error": {"message": "no embeddings here", "code": "nope"}}'))
     with pytest.raises(openai.NotFoundError, match="no embeddings here"):
         client.embeddings.create(model="tiny", input="a")
-    for model, kind in (("smollm2-135m", openai.BadRequestError), ("ponder/single/tiny", openai.BadRequestError)):
+    for model, kind in (("smollm2-135m", openai.BadRequestError), ("ponder/single/tiny", openai.NotFoundError)):
         with pytest.raises(kind):
             client.embeddings.create(model=model, input="a")
     with pytest.raises(openai.RateLimitError, match="usd"):

@@ -19,7 +19,8 @@ class Mapping:
 
     `samples` are texts; `answers` what they answer, without which `extract` finds it in the text: a regular expression
     whose last match is the answer, or what its first group holds; without either Ponder looks for it as it always does.
-    `correct` says of each sample whether it is right, `scores` what a verifier gave, `lengths` counts tokens; without
+    `pairs` are answers with their lengths, ``[answer, tokens]``, in one field. `correct` says of each sample whether it
+    is right, `scores` what a verifier gave, `lengths` counts tokens; without
     those a token is taken to have `characters_per_token`.
     """
 
@@ -29,6 +30,7 @@ class Mapping:
     reference: str | None = None
     samples: str | None = None
     answers: str | None = None
+    pairs: str | None = None
     extract: str | None = None
     correct: str | None = None
     scores: str | None = None
@@ -54,11 +56,16 @@ def read_mapping(file: Path) -> Mapping:
         if key not in known:
             raise UnknownName("key of a mapping", key, known)
         _check(file, key, value)
-    if "question" not in said or not said.keys() & {"samples", "answers"}:
-        raise InvalidOption(f"{file}: needs question, and samples or answers")
-    if "samples" not in said and "lengths" not in said:
+    if "question" not in said or not said.keys() & {"samples", "answers", "pairs"}:
+        raise InvalidOption(f"{file}: needs question, and samples, answers or pairs")
+    if "pairs" in said and said.keys() & _IN_PAIRS:
+        raise InvalidOption(f"{file}: pairs hold answers and lengths; leave out {', '.join(said.keys() & _IN_PAIRS)}")
+    if not said.keys() & {"samples", "lengths", "pairs"}:
         raise InvalidOption(f"{file}: without samples there must be lengths")
     return Mapping(**said)
+
+
+_IN_PAIRS = {"answers", "extract", "lengths"}
 
 
 def _check(file: Path, key: str, value: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def import_samples(files: Sequence[Path], mapping: Mapping, out: Path, extract: 
     """
     source = " + ".join(file.name for file in files)
     about = About(
-        name=mapping.name or files[0].name.split(".")[0],
+        name=mapping.name or files[0].name.split(".json")[0],
         model=mapping.model,
         source=source,
         settings={"mapping": {key: value for key, value in asdict(mapping).items() if value is not None}},
@@ -78,6 +78,8 @@ def _question(place: str, record: Record, mapping: Mapping, extract: Extract) ->
     reference = None
     if mapping.reference is not None:
         reference = _text(place, mapping.reference, _field(place, record, mapping.reference))
+    if mapping.pairs is not None:
+        record, mapping = _unpaired(place, record, mapping, mapping.pairs)
     columns = _Columns(place, record, mapping)
     texts = columns.of(mapping.samples, _whole_text)
     answers = columns.of(mapping.answers, _text)
@@ -96,6 +98,19 @@ def _question(place: str, record: Record, mapping: Mapping, extract: Extract) ->
         for length, answer, text, score in zip(lengths, answers, texts, scores, strict=True)
     ]
     return RecordedQuestion(_text(place, mapping.question, question) or "", reference, branches)
+
+
+def _unpaired(place: str, record: Record, mapping: Mapping, name: str) -> tuple[Record, Mapping]:
+    """The record with a list of its own for the answers and for the lengths of its pairs, and the mapping to these."""
+    pairs = _field(place, record, name)
+    if not isinstance(pairs, list) or not pairs:
+        raise TraceError(f"{place}: {name} must be a list of [answer, tokens]")
+    for at, pair in enumerate(pairs):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise TraceError(f"{place}: {name}[{at}] must be [answer, tokens], not {pair!r:.40}")
+    answers, lengths = f"{name}: answer", f"{name}: tokens"
+    apart = {answers: [answer for answer, _ in pairs], lengths: [tokens for _, tokens in pairs]}
+    return record | apart, replace(mapping, pairs=None, answers=answers, lengths=lengths)
 
 
 class _Columns:
