@@ -41,17 +41,21 @@ def test_a_server_that_is_down_is_one_line(ponder: Ponder) -> None:
     assert "cannot reach http://127.0.0.1:9/v1 (model 'm'): Connection refused" in failed.stderr
 
 
-@pytest.mark.parametrize("fault", ["hang", "hang-midstream"])
+@pytest.mark.parametrize(("fault", "text"), [("hang", ""), ("hang-midstream", "Once upon")])
 def test_a_server_that_hangs_is_left_at_the_deadline(
-    ponder: Ponder, server: ChatServer, model: str, fault: str
+    ponder: Ponder, server: ChatServer, model: str, fault: str, text: str
 ) -> None:
+    """What had come by then is shown, but half a reply is no answer: scripts see it by the exit code."""
     server.faults.append(NAMED[fault])
     done = ponder("solve", "-m", model, "-s", "single", "-b", "seconds=0.5", "--json", "what is the sum?")
     assert (done.returncode, done.stderr) == (1, "")
     document = json.loads(done.stdout)
-    assert document["value"] is None
+    assert (document["value"], document["text"], document["unvoted"]) == (None, text, bool(text))
     assert document["stopped_because"] == "the deadline passed"
     assert document["bill"]["calls"] == 1
+    again = ponder("resume", "last")
+    assert ("what had come of a reply when it broke off" in again.stdout) == bool(text)
+    assert again.returncode == 1
 
 
 def test_a_key_is_never_shown(ponder: Ponder, server: ChatServer, model: str) -> None:

@@ -38,11 +38,11 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 with an answer, 1 without; or what shells say of a program that a signal ended."""
+        """0 with an answer or a whole reply, 1 without; or what shells say of a program that a signal ended."""
         if self.signal is not None:
             return 128 + self.signal
         answer = self.answer
-        return 0 if answer.value is not None or answer.text or answer.abstained else 1
+        return 0 if answer.value is not None or answer.whole or answer.abstained else 1
 
 
 def conduct(start: Start, backend: Backend, view: View) -> Outcome:

@@ -58,7 +58,8 @@ def fields(answer: Answer, *, resumable: bool = False) -> Iterator[tuple[str, st
     """Everything that there is to say about an answer: names and values."""
     yield "answer", _value(answer)
     if answer.unvoted:
-        yield "unvoted", "no final answer was found to vote on; this is the reply that stands for all, whole"
+        shown = "the reply that stands for all, whole" if answer.whole else "what had come of a reply when it broke off"
+        yield "unvoted", f"no final answer was found to vote on; this is {shown}"
     yield "confidence", confidence(answer.confidence)
     yield "votes", votes_line(answer.votes)
     yield "stopped", one_line(answer.stopped_because) or "the strategy returned"

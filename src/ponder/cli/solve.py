@@ -88,8 +88,8 @@ def solve(
     QUESTION is the question itself, or - to read it from standard input. Ctrl-C stops the run and prints the best
     answer so far; `ponder resume` goes on from there.
 
-    The exit code is 0 with an answer, 1 without one or after a run that failed, 2 if something has to be put right
-    first, 130 after Ctrl-C.
+    The exit code is 0 with an answer or a whole reply, 1 without or after a run that failed, 2 if something has to be
+    put right first, 130 after Ctrl-C.
     """
     from ponder import verifiers
     from ponder.api import asolve

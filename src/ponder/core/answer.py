@@ -37,6 +37,12 @@ class Answer:
     notes: tuple[str, ...] = ()
     run: str | None = None
 
+    @property
+    def whole(self) -> bool:
+        """True when `text` is a reply that came to its end, not one that was broken off on the way."""
+        shown = next((branch for branch in self.branches if branch.id == self.branch), None)
+        return bool(self.text) and (shown is None or shown.complete)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
