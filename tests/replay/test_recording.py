@@ -12,8 +12,10 @@ from ponder.backends.llamacpp import LlamaCpp
 from ponder.backends.scripted import Scripted
 from ponder.backends.weights import resolve
 from ponder.core.backend import Capability, Request
+from ponder.core.budget import Budget
 from ponder.core.errors import (
     BackendError,
+    BudgetExhausted,
     InvalidOption,
     InvalidProblem,
     Rejected,
@@ -209,3 +211,43 @@ def test_a_suite_is_the_same_for_the_same_seed() -> None:
 def test_no_such_suite() -> None:
     with pytest.raises(UnknownName, match="known: reasoning-gym"):
         suite("nonsense", 5, 1)
+
+
+@pytest.mark.parametrize("budget", [Budget(tokens=70), Budget(calls=7)])
+async def test_a_budget_holds_over_all_questions_and_the_rest_is_recorded_later(tmp_path: Path, budget: Budget) -> None:
+    out, calls = tmp_path / "t.parquet", 0
+    asked = [Asked(f"question {i}?", None) for i in range(6)]
+
+    def counting(request: Request, index: int) -> str:
+        nonlocal calls
+        calls += 1
+        return TEXTS[index]
+
+    kept = 0
+    for _ in range(6):
+        headway, before = Headway(len(asked)), calls
+        what = Recording(
+            asked=asked, source="t", n=3, interval=None, settings=Settings(max_tokens=10), seed=0, budget=budget
+        )
+        backend = Scripted(counting, concurrency=12, capabilities={Capability.SAMPLE, Capability.N})
+        try:
+            await record(what, backend, out, lambda problem: Answers(question=problem.question), headway)
+        except BudgetExhausted:
+            assert not out.exists(), "it is not whole"
+        assert headway.done >= 1
+        assert headway.tokens <= (budget.tokens or 10**9)
+        assert calls - before <= 3 * headway.done
+        assert headway.kept == kept
+        kept += headway.done
+        if out.exists():
+            break
+    assert len(load_trace(out).questions) == 6
+
+
+async def test_time_and_dollars_are_limits_too(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="needs the price"):
+        await recorded(tmp_path / "a.parquet", Scripted(script), budget=Budget(usd=1))
+    with pytest.raises(BudgetExhausted, match=r"seconds=1e-06 reached"):
+        await recorded(tmp_path / "b.parquet", Scripted(script), budget=Budget(seconds=1e-6))
+    with pytest.raises(BudgetExhausted, match="tokens=5 reached"):
+        await recorded(tmp_path / "c.parquet", Scripted(script), budget=Budget(tokens=5))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import ponder.controllers  # noqa: F401 - registers them
 from ponder.answers import extract
 from ponder.core.errors import InvalidOption, PonderError, TraceError, UnknownName
 from ponder.replay.importers.mapping import read_mapping

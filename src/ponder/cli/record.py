@@ -39,6 +39,9 @@ __all__ = ["record"]
 @temperature_option
 @thinking_option
 @click.option("--seed", default=0, show_default=True, help="Of the suite and of the sampling.")
+@click.option(
+    "--budget", metavar="LIMITS", help="For the whole recording, from here on: tokens=2m,calls=500,usd=5,seconds=3600."
+)
 @click.option("--no-text", is_flag=True, help="Leave out what the branches wrote: a much smaller file.")
 @click.option(
     "-o",
@@ -60,6 +63,7 @@ def record(
     temperature: float | None,
     thinking: Thinking | None,
     seed: int,
+    budget: str | None,
     no_text: bool,
     output: Path,
 ) -> None:
@@ -71,6 +75,7 @@ def record(
     """
     from ponder.cli.opening import open_model
     from ponder.cli.recording import follow
+    from ponder.core.budget import Budget
     from ponder.core.errors import InvalidOption
     from ponder.core.settings import Settings
     from ponder.replay.about import MOST_TOKENS
@@ -92,6 +97,13 @@ def record(
     else:
         asked, source = sources.suite(suite or "", size, seed), f"{suite}, {size} questions, seed {seed}"
     what = Recording(
-        asked=asked, source=source, n=branches, interval=interval, settings=settings, seed=seed, texts=not no_text
+        asked=asked,
+        source=source,
+        n=branches,
+        interval=interval,
+        settings=settings,
+        seed=seed,
+        texts=not no_text,
+        budget=Budget.parse(budget) if budget else Budget(),
     )
     follow(what, open_model(model), output)

@@ -13,6 +13,7 @@ from pathlib import Path
 from ponder.cli.shell import Terminated, say
 from ponder.cli.words import clip, count, duration
 from ponder.core.backend import Backend, Prepares
+from ponder.core.errors import BudgetExhausted
 from ponder.replay.recording.record import Headway, Recording, can_probe, record
 
 __all__ = ["follow"]
@@ -32,6 +33,9 @@ def follow(what: Recording, backend: Backend, out: Path) -> None:
     stopped: list[int] = []
     try:
         asyncio.run(_run(what, backend, out, headway, stopped))
+    except BudgetExhausted as error:
+        kept = f"{headway.kept + headway.done} of {count(headway.total, 'question')} are kept in {out}.part"
+        raise BudgetExhausted(f"{error}; {kept}; the same command goes on from there", error.limit) from None
     except asyncio.CancelledError:
         kept = count(headway.kept + headway.done, "question")
         say(f"{kept} of {headway.total} are kept in {out}.part; the same command goes on from there")

@@ -10,6 +10,7 @@ from ponder.core.answer import Answer
 from ponder.core.answers import AnswerFormat
 from ponder.core.backend import Backend, Capability
 from ponder.core.branch import Branch
+from ponder.core.budget import Budget
 from ponder.core.errors import BackendError
 from ponder.core.registry import Plan, Strategy
 from ponder.core.session import Session
@@ -37,6 +38,7 @@ async def record_question(
     seed: int,
     answers: AnswerFormat,
     begun: Begun,
+    budget: Budget | None = None,
 ) -> RecordedQuestion:
     """`n` branches to their end, probed after every `interval` tokens; never, without an interval.
 
@@ -47,7 +49,7 @@ async def record_question(
     """
     log = _Log()
     live = Live(_plan(n, interval, log), asked.problem, backend, answers=answers, settings=settings, seed=seed,
-                journal=log)  # fmt: skip
+                budget=budget, journal=log)  # fmt: skip
     begun(live)
     answer = await live.run()
     _check(answer, log)

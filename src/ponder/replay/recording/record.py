@@ -14,12 +14,16 @@ from typing import Any
 
 from ponder.core.answers import AnswerFormat
 from ponder.core.backend import Backend, Capability, Prepares
+from ponder.core.budget import Budget
+from ponder.core.errors import BudgetExhausted
+from ponder.core.ledger import Bill
 from ponder.core.problem import INSTRUCTION, Problem
 from ponder.core.settings import Settings
 from ponder.engine.live import Live
 from ponder.replay.about import About
 from ponder.replay.recording.branches import record_question
 from ponder.replay.recording.problems import Asked
+from ponder.replay.recording.purse import Purse, worst
 from ponder.replay.recording.shards import Shards
 
 __all__ = ["Headway", "Recording", "can_probe", "record"]
@@ -30,7 +34,7 @@ class Recording:
     """What is recorded: `n` branches for each question, probed every `interval` tokens, or never.
 
     `source` says where the questions come from. Question i is sampled with the seed ``seed + i``. `texts` keeps what
-    the branches wrote.
+    the branches wrote. `budget` is for all questions together, of one life of the recording.
     """
 
     asked: Sequence[Asked]
@@ -40,6 +44,7 @@ class Recording:
     settings: Settings
     seed: int
     texts: bool = True
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(slots=True)
@@ -72,6 +77,11 @@ class Headway:
         """A question is being recorded."""
         self._running[number] = live
 
+    def bill(self, number: int) -> Bill:
+        """What a question has cost that is being recorded."""
+        live = self._running.get(number)
+        return Bill() if live is None else live.state.bill
+
     def end(self, number: int) -> None:
         """It is finished."""
         self._spent += self._running.pop(number).state.bill.total_tokens
@@ -94,6 +104,8 @@ async def record(
 
     Raises:
         UsageError: `out` exists, or something else was recorded in the folder.
+        BudgetExhausted: the next question does not fit the budget, or its time is up; what was finished is kept.
+        InvalidOption: a budget in dollars, and nobody knows the price.
         BackendError: a call failed, retries included.
         TraceError: the file cannot be written.
         MissingCapability: pyarrow is not installed, or there are to be probes and the backend cannot continue a text.
@@ -106,20 +118,35 @@ async def record(
         headway.kept = len(finished)
         turns = asyncio.Semaphore(max(1, backend.concurrency // what.n))
 
+        purse = Purse(what.budget, backend.price)
+
         async def one(number: int) -> None:
-            async with turns:
+            asked, settings = what.asked[number], what.settings
+            most = worst(
+                asked.question, what.n, what.interval, settings.max_tokens, settings.probe_tokens, backend.price
+            )
+            async with turns, purse.holding(most, lambda: headway.bill(number)) as budget:
                 question = await record_question(
-                    what.asked[number], backend, n=what.n, interval=what.interval, settings=what.settings,
-                    seed=what.seed + number, answers=answers(what.asked[number].problem),
-                    begun=lambda live: headway.begin(number, live),
+                    asked, backend, n=what.n, interval=what.interval, settings=settings, seed=what.seed + number,
+                    answers=answers(asked.problem), begun=lambda live: headway.begin(number, live), budget=budget,
                 )  # fmt: skip
                 if not what.texts:
                     question = replace(question, branches=[replace(each, text=None) for each in question.branches])
                 shards.keep(number, question)
-                headway.end(number)
+            headway.end(number)
 
-        await _all([one(number) for number in range(len(what.asked)) if number not in finished])
+        await _in_time(what.budget.seconds, [one(n) for n in range(len(what.asked)) if n not in finished])
         shards.join()
+
+
+async def _in_time(seconds: float | None, jobs: Sequence[Any]) -> None:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            await _all(jobs)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise BudgetExhausted(f"budget seconds={seconds:g} reached", "seconds") from None
 
 
 async def _all(jobs: Sequence[Any]) -> None:
