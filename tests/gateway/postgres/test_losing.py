@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -17,15 +19,37 @@ from ponder.core.backend import Request
 from ponder.core.errors import RunBusy, StoreError
 from ponder.gateway.accounts import Grant, Want, accounts_in
 from ponder.gateway.config import Limits
+from ponder.store import postgres_link
 from ponder.store.base import RunJournal, RunStore
 from ponder.store.place import open_store, place_of
-from ponder.store.postgres_connection import lock_number
+from ponder.store.postgres_connection import Connection, lock_number
 from tests.servers.postgres import Cluster
 
 pytestmark = pytest.mark.anyio
 
-AT_ONCE = 2.5
-"""Seconds; what waits for a database takes three at the least."""
+T = TypeVar("T")
+
+
+class Waits(list[str]):
+    """Who went to the database and waited for it, by the thread's name; the keeper's own attempts are nobody's wait."""
+
+    def of(self, connect: Callable[..., T]) -> Callable[..., T]:
+        """The same, noted."""
+
+        def noted(*options: Any, **named: Any) -> T:
+            if (name := threading.current_thread().name) != "ponder store":
+                self.append(name)
+            return connect(*options, **named)
+
+        return noted
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
+    made = Waits()
+    monkeypatch.setattr(postgres_link, "connect", made.of(postgres_link.connect))
+    monkeypatch.setattr(Connection, "wait", made.of(Connection.wait))
+    return made
 
 
 @pytest.fixture
@@ -70,17 +94,18 @@ def test_a_restart_between_two_writes_is_not_noticed(stopped: Cluster, store: Ru
         assert len(store.entries(run)) == 2
 
 
-def test_a_database_that_is_down_is_an_error_at_once(stopped: Cluster, store: RunStore) -> None:
+def test_a_database_that_is_down_is_an_error_at_once(stopped: Cluster, store: RunStore, waits: Waits) -> None:
     run = store.begin({})
     journal = store.journal(run)
+    assert waits, "while it is up, a statement waits for what it says"
     stopped.stop()
+    waits.clear()
     for _ in range(3):
-        began = time.monotonic()
         with pytest.raises(StoreError, match=r"^cannot read the run store postgresql://ponder@127.0.0.1:\d+/shared: "):
             store.runs()
-        assert time.monotonic() - began < AT_ONCE
     write(journal)
     assert (journal.broken or "").startswith("the journal stopped, this run cannot be resumed: cannot write")
+    assert waits == []
     stopped.start()
     until_it_works(store)
     assert store.run(run).status == "running"
@@ -102,16 +127,16 @@ def test_a_run_outlives_its_database(stopped: Cluster, store: RunStore) -> None:
     assert asyncio.run(aresume("last", store, backend=again)).value == "4", "what it wrote before is there"
 
 
-def test_a_database_that_does_not_answer_is_given_up(cluster: Cluster, store: RunStore) -> None:
+def test_a_database_that_does_not_answer_is_given_up(cluster: Cluster, store: RunStore, waits: Waits) -> None:
     run = store.begin({})
     journal = store.journal(run)
     with cluster.frozen():
         write(journal)
         assert journal.broken is not None
-        began = time.monotonic()
+        waits.clear()
         with pytest.raises(StoreError):
             store.check()
-        assert time.monotonic() - began < AT_ONCE, "only the first one waits"
+        assert waits == [], "only the first one waits"
     until_it_works(store)
     store.finish(run, "done", None)
     assert store.run(run).status == "done"
@@ -140,11 +165,10 @@ async def test_accounts_say_at_once_that_the_database_is_down_and_work_again(sto
     grants = await asyncio.gather(*(accounts.reserve(limits, Want(1, 1, 0, 0), 1e9) for _ in range(8)))
     assert all(isinstance(grant, Grant) for grant in grants)
     stopped.stop()
-    began = time.monotonic()
     for _ in range(3):
-        with pytest.raises(StoreError, match="cannot use the store"):
+        # Refused by the machine: nothing was waited for.
+        with pytest.raises(StoreError, match=r"cannot use the store .* Connection refused"):
             await accounts.key("0" * 16)
-    assert time.monotonic() - began < AT_ONCE
     stopped.start()
     again = await asyncio.gather(*(accounts.reserve(limits, Want(1, 1, 0, 0), 1e9) for _ in range(8)))
     assert sum(isinstance(grant, Grant) for grant in again) == 2, "eight of ten are held still"
