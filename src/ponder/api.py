@@ -16,6 +16,7 @@ import ponder.controllers
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.answer import Answer
 from ponder.core.answers import AnswerFormat
+from ponder.core.arguments import check_arguments
 from ponder.core.backend import Backend, Capability, Prepares, Price
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError
@@ -95,6 +96,7 @@ async def asolve(
     price: str | Price | None = None,
     abstain_below: float | None = None,
     answers: Look = "rules",
+    options: Mapping[str, Any] | None = None,
     store: RunStore | None = None,
     watch: Watch | None = None,
     on_start: OnStart | None = None,
@@ -107,8 +109,9 @@ async def asolve(
     ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. `max_tokens` bounds one branch; `thinking` its reasoning, by a
     level (``"none"``, ``"low"``, ``"medium"``, ``"high"``) or a number of tokens. What is not set is left to strategy
     and model. An answer whose confidence is under `abstain_below` is withheld. With `answers` "model" the model is
-    asked for the answer in a reply where rules find none, and whether two short texts are the same answer. With a
-    `store` the run is journalled and can be resumed after a crash. `watch` and `on_start` are those of `execute`.
+    asked for the answer in a reply where rules find none, and whether two short texts are the same answer. `options`
+    are further fields of the chat API for every call, such as ``{"response_format": {...}}``. With a `store` the run
+    is journalled and can be resumed after a crash. `watch` and `on_start` are those of `execute`.
 
     Raises:
         UsageError: something that was asked for cannot be done; nothing was sent.
@@ -116,11 +119,15 @@ async def asolve(
         BackendError: the model failed before any branch was complete.
         StrategyError: the strategy is wrong.
     """
+    check_arguments(locals())
     plan = parse_spec(strategy) if isinstance(strategy, str) else strategy
     if isinstance(plan, Strategy):
         plan = plan.plan()
     problem = question if isinstance(question, Problem) else Problem.of(_listed(question))
-    settings = Settings(max_tokens=max_tokens, temperature=temperature, top_p=top_p, thinking=thinking, answers=answers)
+    settings = Settings(
+        max_tokens=max_tokens, temperature=temperature, top_p=top_p, thinking=thinking, answers=answers,
+        options=dict(options or {}),
+    )  # fmt: skip
     limits = Budget.parse(budget) if isinstance(budget, str) else budget or Budget()
     async with AsyncExitStack() as stack:
         backend = await _connected(model, stack)

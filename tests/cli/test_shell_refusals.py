@@ -39,7 +39,7 @@ REFUSED = {
     "a price that is none": (["--price", "cheap"], "price 'cheap' is not PROMPT/OUTPUT"),
     "a temperature of 9": (["--temperature", "9"], "temperature=9 must lie between 0 and 2"),
     "replies of no tokens": (["--max-tokens", "0"], "max_tokens=0 must lie between 1 and 1,000,000"),
-    "a threshold over 1": (["--abstain-below", "2"], "abstain_below=2 must lie between 0 and 1"),
+    "a threshold over 1": (["--abstain-below", "2"], "abstain_below=2.0 must lie between 0 and 1"),
     "a verifier that lacks a reference": (["-s", "best-of-n", "-v", "math"], "compares with a reference answer, and"),
     "a model without a name": (["-m", ""], "model"),
     "a strategy that needs a verifier": (["-s", "best-of-n"], "best-of-n needs a verifier"),
@@ -142,3 +142,20 @@ def test_other_commands_refuse_in_one_line_too(ponder: Ponder, arguments: list[s
     refused = ponder(*arguments)
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
     assert told in refused.stderr
+
+
+def test_a_set_of_questions_or_an_image_is_no_question(ponder: Ponder, tmp_path: Path) -> None:
+    lines = b'{"question": "1+1?"}\n{"question": "1+2?"}\n'
+    (tmp_path / "q.jsonl").write_bytes(lines)
+    (tmp_path / "q.txt").write_bytes(lines)
+    (tmp_path / "q.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    for name, says in (
+        ("q.jsonl", "one question at a time"),
+        ("q.txt", "a set of questions"),
+        ("q.png", "only text is taken"),
+    ):
+        refused = ponder("solve", "--file", str(tmp_path / name))
+        assert refused.returncode == 2
+        assert says in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+    assert "a set of questions" in ponder("solve", "-", stdin=lines).stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -27,9 +28,11 @@ def read_question(words: tuple[str, ...], file: Path | None) -> Problem:
     if (not words) == (file is None):
         raise click.UsageError("give one question: as an argument, - for standard input, or --file FILE")
     if file is not None:
+        if file.suffix.lower() in _SETS:
+            raise InvalidProblem(f"{file} is a set of questions by its name; `solve` takes one question at a time")
         try:
             with file.open("rb") as stream:
-                return Problem.of(_read(stream))
+                return Problem.of(_check_is_one(_read(stream), str(file)))
         except OSError as error:
             raise InvalidProblem(f"cannot read {file}: {error.strerror}") from None
     if words[0] == "-":
@@ -37,8 +40,35 @@ def read_question(words: tuple[str, ...], file: Path | None) -> Problem:
             raise InvalidProblem("cannot read the question: standard input is closed")
         if sys.stdin.isatty():
             click.echo("Type the question; Ctrl-D on a line of its own ends it.", err=True)
-        return Problem.of(_read(sys.stdin.buffer))
+        return Problem.of(_check_is_one(_read(sys.stdin.buffer), "standard input"))
     return Problem.of(os.fsencode(words[0]))  # the bytes that the shell gave, whatever they are
+
+
+_SETS = {".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"}
+_IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"%PDF", b"BM")
+
+
+def _check_is_one(content: bytes, name: str) -> bytes:
+    """See that it is one question, and text.
+
+    Raises:
+        InvalidProblem: it is an image, or a file of many questions.
+    """
+    if content.startswith(_IMAGES) and not content[:40].isascii():
+        raise InvalidProblem(f"{name} is an image or a document, and only text is taken; describe it in words")
+    lines = [line for line in content[:65_536].splitlines()[:3] if line.strip()]
+    if len(lines) > 1 and all(_is_object(line) for line in lines[:2]):
+        raise InvalidProblem(
+            f"{name} holds one JSON object a line, a set of questions; `solve` takes one question at a time"
+        )
+    return content
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _read(stream: BinaryIO) -> bytes:

@@ -25,7 +25,8 @@ class Budget:
     """Limits of a run; None is no limit.
 
     `tokens` counts every generated token (branches, chats, probes, verifiers), `usd` dollars, `calls` calls made
-    (retries included), `seconds` wall time since the run began.
+    (retries included), `seconds` wall time since the run began. A budget is a value: four runs that are given the same
+    one may each spend all of it.
     """
 
     tokens: int | None = None
@@ -35,6 +36,10 @@ class Budget:
 
     def __post_init__(self) -> None:
         for name, value in self.limits():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InvalidOption(f"budget {name}={value!r:.40} must be a number")
+            if name in ("tokens", "calls") and not isinstance(value, int):
+                raise InvalidOption(f"budget {name}={value!r:.40} must be a whole number")
             if not value > 0:
                 raise InvalidOption(f"budget {name}={value} must be greater than 0")
 

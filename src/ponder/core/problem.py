@@ -93,7 +93,7 @@ def _from_messages(messages: list[Message] | tuple[Message, ...]) -> tuple[Messa
         if not isinstance(role, str):
             raise InvalidProblem(f"message {position} has no role: {message!r:.80}")
     if not any(_text(message.get("content")).strip() for message in messages):
-        raise InvalidProblem("the messages have no text")
+        raise InvalidProblem("the messages have no text; images alone are no question")
     return tuple(messages)
 
 
