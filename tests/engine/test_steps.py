@@ -321,7 +321,8 @@ def test_a_beam_search_on_the_embedded_model() -> None:
         model = LlamaCpp("local/smollm2-135m", weights, context=2048, slots=4)
         try:
             question = "Write four short paragraphs about the four seasons, with a blank line after each."
-            return await asolve(question, strategy=parse_spec("step-beam"), model=model, seed=5, max_tokens=200)
+            asked = [{"role": "user", "content": question}]
+            return await asolve(asked, strategy=parse_spec("step-beam"), model=model, seed=5, max_tokens=200)
         finally:
             await model.aclose()
 

@@ -18,7 +18,7 @@ from ponder.core.budget import Budget
 from ponder.core.errors import BudgetExhausted
 from ponder.core.ledger import Bill
 from ponder.core.problem import INSTRUCTION, Problem
-from ponder.core.settings import Settings
+from ponder.core.settings import TEMPERATURE, Settings
 from ponder.engine.live import Live
 from ponder.replay.about import About
 from ponder.replay.recording.branches import record_question
@@ -162,6 +162,7 @@ async def _all(jobs: Sequence[Any]) -> None:
 
 def _about(what: Recording, backend: Backend, out: Path) -> About:
     options = {name: value for name, value in asdict(what.settings).items() if name in _SAMPLING and value is not None}
+    options.setdefault("temperature", TEMPERATURE)
     if what.interval is not None:
         options["probe_tokens"] = what.settings.probe_tokens
     return About(
