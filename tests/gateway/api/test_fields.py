@@ -147,7 +147,7 @@ def test_the_document_describes_every_field_that_is_read(client: OpenAI, gateway
         assert set(properties) == set(kind.__struct_fields__)
     operated = {"/health", "/ready", "/metrics"}
     assert set(found["paths"]) - operated == {
-        "/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/runs/{id}",
+        "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/models/{id}", "/v1/runs/{id}",
     }  # fmt: skip
 
 
