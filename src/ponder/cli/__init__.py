@@ -8,6 +8,7 @@ from ponder import __version__
 from ponder.cli.answer import answer
 from ponder.cli.compare import compare
 from ponder.cli.completion import completion
+from ponder.cli.config import defaults
 from ponder.cli.demo import demo
 from ponder.cli.doctor import doctor
 from ponder.cli.importing import import_
@@ -22,6 +23,7 @@ from ponder.cli.serve import serve
 from ponder.cli.shell import Shell
 from ponder.cli.solve import solve
 from ponder.cli.strategies import strategies
+from ponder.cli.verifiers import verifiers
 
 __all__ = ["main"]
 
@@ -42,10 +44,14 @@ def main(context: click.Context) -> None:
     """Better answers from a language model, at a known price."""
     if context.invoked_subcommand is None:
         print(context.get_help())
+        return
+    # click looks here for what neither the command line nor the environment sets.
+    found = defaults() if context.invoked_subcommand in ("solve", "record", "demo") else {}
+    context.default_map = {context.invoked_subcommand: found}
 
 
 for command in (
-    demo, solve, serve, keys, resume, runs, record, import_, replay, compare, answer, models, strategies, doctor,
-    completion,
+    demo, solve, serve, keys, resume, runs, record, import_, replay, compare, answer, models, strategies, verifiers,
+    doctor, completion,
 ):  # fmt: skip
     main.add_command(command)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import FrameType
@@ -24,6 +25,9 @@ __all__ = ["Outcome", "Start", "conduct"]
 
 REFRESH = 1 / 8
 """Seconds between two pictures."""
+
+FIRST_SIGN, NEXT_SIGN = 5.0, 30.0
+"""Seconds until a run that nobody watches on a terminal says that it is under way, and between two such signs."""
 
 Start = Callable[[Watch, OnStart], Coroutine[Any, Any, Answer]]
 """Begins a run that reports to these two."""
@@ -79,6 +83,7 @@ class _Conductor:
         self._live: Live | None = None
         self._name: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._next_sign = float(os.environ.get("PONDER_SIGN_AFTER", FIRST_SIGN))
 
     async def run(self, start: Start, backend: Backend) -> Answer:
         self._loop = asyncio.get_running_loop()
@@ -104,10 +109,25 @@ class _Conductor:
             while True:
                 with writing():
                     self._view.refresh()
+                self._give_sign()
                 await asyncio.sleep(REFRESH)
         except (BrokenPipeError, Unwritable):
             self._stop("nobody reads the output")
             raise
+
+    def _give_sign(self) -> None:
+        """A line on standard error from time to time, where it is no terminal: a log shows that the run is alive."""
+        live = self._live
+        if live is None or sys.stderr is None or sys.stderr.isatty() or live.clock() < self._next_sign:
+            return
+        self._next_sign = live.clock() + NEXT_SIGN
+        branches = live.state.branches.values()
+        done = sum(not branch.live for branch in branches)
+        name = f"run {self._name}" if self._name else "the run"
+        say(
+            f"{name} is under way: {done} of {len(branches)} branches done, "
+            f"{live.state.bill.total_tokens:,} tokens, {live.clock():.0f} s"
+        )
 
     def signalled(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal, between any two steps of the program: a strategy may be computing without end."""

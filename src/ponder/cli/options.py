@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from ponder.cli.config import variable
+
 __all__ = [
     "examples",
     "interpreted_option",
@@ -63,6 +65,7 @@ strategy_option: Decorator[Any] = click.option(
     "-s",
     "--strategy",
     metavar="SPEC",
+    envvar=variable("strategy"),
     default="self-consistency",
     show_default=True,
     shell_complete=_strategies,
@@ -73,6 +76,7 @@ model_option: Decorator[Any] = click.option(
     "-m",
     "--model",
     metavar="SPEC",
+    envvar=variable("model"),
     shell_complete=_models,
     help="local/NAME (see `ponder models`), local/PATH.gguf, openai/MODEL or MODEL@http://host:port/v1; "
     "text/ before either asks for text completions.",
@@ -89,6 +93,7 @@ load_option: Decorator[Any] = click.option(
 temperature_option: Decorator[Any] = click.option(
     "--temperature",
     type=float,
+    envvar=variable("temperature"),
     help="0 to 2; how varied the replies are. Not set: 0.7, or the model's own where it takes none.",
 )
 
@@ -102,6 +107,7 @@ def _thinking(context: click.Context, parameter: click.Parameter, text: str | No
 thinking_option: Decorator[Any] = click.option(
     "--thinking",
     metavar="LEVEL|TOKENS",
+    envvar=variable("thinking"),
     callback=_thinking,
     help="How much a model reasons before it answers: none, minimal, low, medium, high, xhigh, or so many tokens.",
 )

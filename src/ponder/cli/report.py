@@ -19,9 +19,9 @@ MARGIN = 12
 """Where the values begin."""
 
 
-def present(answer: Answer, store: RunStore, *, as_json: bool, show_branches: bool) -> None:
+def present(answer: Answer, store: RunStore | None, *, as_json: bool, show_branches: bool) -> None:
     """Print what came of the run that `answer` belongs to."""
-    row = store.run(answer.run) if answer.run is not None else None
+    row = store.run(answer.run) if store is not None and answer.run is not None else None
     status = row.status if row else "done"
     with writing():
         _present(answer, row, status, as_json, show_branches)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ponder.cli.config import variable
 from ponder.cli.options import (
     examples,
     json_option,
@@ -43,16 +44,32 @@ __all__ = ["solve"]
 @click.option("-e", "--effort", type=float, metavar="0..1", help="How much to spend: sets the strategy's options.")
 @model_option
 @click.option(
-    "-b", "--budget", metavar="LIMITS", help="Limits that hold, such as tokens=20k,seconds=30,usd=0.05,calls=100."
+    "-b",
+    "--budget",
+    metavar="LIMITS",
+    envvar=variable("budget"),
+    help="Limits that hold, such as tokens=20k,seconds=30,usd=0.05,calls=100.",
 )
 @click.option(
-    "-v", "--verifier", metavar="NAME", help="What scores the answers, for strategies that need it, such as p-yes."
+    "-v",
+    "--verifier",
+    metavar="NAME",
+    envvar=variable("verifier"),
+    help="What scores the answers, for strategies that need it, such as p-yes.",
 )
-@click.option("--max-tokens", type=int, default=1024, show_default=True, help="The longest reply, in tokens.")
+@click.option(
+    "--max-tokens", type=int, envvar=variable("max_tokens"), default=1024, show_default=True,
+    help="The longest reply, in tokens.",
+)  # fmt: skip
 @temperature_option
 @thinking_option
 @click.option("--seed", type=int, help="Repeat a run, on a model that honours seeds.")
-@click.option("--price", metavar="PROMPT/OUTPUT", help="Dollars per million tokens, where nobody knows the price.")
+@click.option(
+    "--price",
+    metavar="PROMPT/OUTPUT",
+    envvar=variable("price"),
+    help="Dollars per million tokens, where nobody knows the price.",
+)
 @click.option("--abstain-below", type=float, metavar="0..1", help="Withhold an answer with less confidence than this.")
 @click.option(
     "--answers",
@@ -61,6 +78,7 @@ __all__ = ["solve"]
     show_default=True,
     help="Who finds the answer in a reply: rules, or where they find none the model, in a short call on the bill.",
 )
+@click.option("--no-store", is_flag=True, help="Keep no record of the run: it cannot be resumed.")
 @load_option
 @show_branches_option
 @json_option
@@ -79,6 +97,7 @@ def solve(
     price: str | None,
     abstain_below: float | None,
     answers: Literal["rules", "model"],
+    no_store: bool,
     load: tuple[Path, ...],
     show_branches: bool,
     as_json: bool,
@@ -87,6 +106,9 @@ def solve(
 
     QUESTION is the question itself, or - to read it from standard input. Ctrl-C stops the run and prints the best
     answer so far; `ponder resume` goes on from there.
+
+    Options that are not given come from PONDER_MODEL, PONDER_STRATEGY, PONDER_BUDGET and the like, then from
+    ~/.config/ponder/config.toml (or the file that PONDER_CONFIG names): model = "...", budget = "...".
 
     The exit code is 0 with an answer or a whole reply, 1 without or after a run that failed, 2 if something has to be
     put right first, 130 after Ctrl-C.
@@ -116,7 +138,7 @@ def solve(
     Settings(max_tokens=max_tokens, temperature=temperature, thinking=thinking)
     if verifier is not None:
         verifiers.resolve(verifier)
-    store = open_store()
+    store = None if no_store else open_store()
     backend = open_model(model)
 
     def start(watch: Watch, on_start: OnStart) -> Coroutine[Any, Any, Answer]:

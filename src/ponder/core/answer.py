@@ -43,6 +43,16 @@ class Answer:
         shown = next((branch for branch in self.branches if branch.id == self.branch), None)
         return bool(self.text) and (shown is None or shown.complete)
 
+    def _repr_html_(self) -> str:
+        from ponder.core.notebook import as_html
+
+        return as_html(self)
+
+    def _repr_markdown_(self) -> str:
+        from ponder.core.notebook import as_markdown
+
+        return as_markdown(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
