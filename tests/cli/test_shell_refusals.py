@@ -145,7 +145,8 @@ def test_other_commands_refuse_in_one_line_too(ponder: Ponder, arguments: list[s
 
 
 def test_a_set_of_questions_or_an_image_is_no_question(ponder: Ponder, tmp_path: Path) -> None:
-    lines = b'{"question": "1+1?"}\n{"question": "1+2?"}\n'
+    lines = b'{"question": "1+1?"}\n\n\n{"question": "1+2?"}\n'
+    (tmp_path / "q.json").write_bytes(b'[{"question": "1+1?"}, {"question": "1+2?"}]')
     (tmp_path / "q.jsonl").write_bytes(lines)
     (tmp_path / "q.txt").write_bytes(lines)
     (tmp_path / "q.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))

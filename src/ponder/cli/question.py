@@ -29,7 +29,7 @@ def read_question(words: tuple[str, ...], file: Path | None) -> Problem:
         raise click.UsageError("give one question: as an argument, - for standard input, or --file FILE")
     if file is not None:
         if file.suffix.lower() in _SETS:
-            raise InvalidProblem(f"{file} is a set of questions by its name; `solve` takes one question at a time")
+            raise InvalidProblem(f"{file} is a set of questions by its name; {_ONE}")
         try:
             with file.open("rb") as stream:
                 return Problem.of(_check_is_one(_read(stream), str(file)))
@@ -45,6 +45,7 @@ def read_question(words: tuple[str, ...], file: Path | None) -> Problem:
 
 
 _SETS = {".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"}
+_ONE = "`solve` takes one question at a time: give each by itself, from a loop in the shell or in Python"
 _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"%PDF", b"BM")
 
 
@@ -56,11 +57,9 @@ def _check_is_one(content: bytes, name: str) -> bytes:
     """
     if content.startswith(_IMAGES) and not content[:40].isascii():
         raise InvalidProblem(f"{name} is an image or a document, and only text is taken; describe it in words")
-    lines = [line for line in content[:65_536].splitlines()[:3] if line.strip()]
-    if len(lines) > 1 and all(_is_object(line) for line in lines[:2]):
-        raise InvalidProblem(
-            f"{name} holds one JSON object a line, a set of questions; `solve` takes one question at a time"
-        )
+    lines = [line for line in content[:65_536].splitlines() if line.strip()][:2]
+    if (len(lines) == 2 and all(map(_is_object, lines))) or _is_list_of_objects(content):
+        raise InvalidProblem(f"{name} holds a set of questions in JSON; {_ONE}")
     return content
 
 
@@ -69,6 +68,14 @@ def _is_object(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except ValueError:
         return False
+
+
+def _is_list_of_objects(content: bytes) -> bool:
+    try:
+        value = json.loads(content) if content.lstrip().startswith(b"[") else None
+    except ValueError:
+        return False
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(each, dict) for each in value)
 
 
 def _read(stream: BinaryIO) -> bytes:

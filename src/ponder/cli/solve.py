@@ -55,7 +55,7 @@ __all__ = ["solve"]
     "--verifier",
     metavar="NAME",
     envvar=variable("verifier"),
-    help="What scores the answers, for strategies that need it, such as p-yes.",
+    help="What scores the answers, for strategies that need it, such as p-yes; `ponder verifiers` lists them.",
 )
 @click.option(
     "--max-tokens", type=int, envvar=variable("max_tokens"), default=1024, show_default=True,

@@ -31,7 +31,8 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     _check_strategy(given["strategy"])
     for name in ("model", "budget", "verifier", "price", "store"):
         value = given[name]
-        if value is not None and not isinstance(value, str) and not _FITS[name](value):
+        named = isinstance(value, str) and name != "store"
+        if value is not None and not named and not _FITS[name](value):
             raise InvalidOption(f"{name}={_shown(value)}: {_WANTED[name]}")
     for name, (low, high) in _RANGES.items():
         if given[name] is not None and not (_is_number(given[name]) and low <= given[name] <= high):
@@ -42,6 +43,9 @@ def check_arguments(given: Mapping[str, Any]) -> None:
             raise InvalidOption(f"{name}={_shown(value)} must be a whole number")
     if given["options"] is not None and not isinstance(given["options"], Mapping):
         raise InvalidOption(f"options={_shown(given['options'])} must be a dict of fields of the chat API, by name")
+    for name in ("watch", "on_start"):
+        if given[name] is not None and not callable(given[name]):
+            raise InvalidOption(f"{name}={_shown(given[name])} must be a function")
     if given["answers"] not in get_args(Look):
         raise InvalidOption(f"answers={_shown(given['answers'])} must be one of {', '.join(get_args(Look))}")
 
