@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_TOKENS", "QUESTION", "REFERENCE", "SCALED", "SINGLE", "demo"]
 
 QUESTION = "Ana is 14 years old. In 6 years her uncle will be 3 times as old as Ana is now. How old is her uncle today?"
-"""A word problem on which one careful pass of the default model goes wrong, and most of its samples do not."""
+"""A word problem that the default model solves, though not in every sample."""
 
 REFERENCE = str(3 * 14 - 6)
 """The right answer, for the reader: no strategy sees it."""
@@ -35,13 +35,13 @@ SCALED = "self-consistency(n=5)"
     )
 )
 @model_option
-@click.option("--seed", type=int, default=2, show_default=True, help="Another number draws other samples.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another number draws other samples.")
 def demo(model: str | None, seed: int) -> int:
     """See one pass and a vote side by side.
 
     Solves one word problem twice on the embedded model, which is fetched on first use: with one careful pass
-    (temperature 0), and by a vote among samples. Prints both answers with what they cost. The problem was picked to
-    show the difference on the default model; docs/log.md has what the difference is on average.
+    (temperature 0), and by a vote among samples. Prints both answers with what they cost. One problem proves nothing:
+    docs/log.md has what a vote gains on average, and where it gains nothing.
     """
     from ponder.api import asolve
     from ponder.cli.conduct import conduct
