@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ponder.answers.equivalence import Equivalence
 from ponder.answers.extract import extract
+from ponder.answers.finding import words
 
 pytestmark = pytest.mark.anyio
 
@@ -251,6 +252,12 @@ SHORT_STATEMENTS = [
 async def test_finds_what_is_meant(text: str, answer: str | None, equivalence: Equivalence) -> None:
     found = extract(text)
     assert found == answer or (found is not None and answer is not None and await equivalence.same(found, answer))
+
+
+def test_every_noun_has_its_stem() -> None:
+    for language in words.LANGUAGES.values():
+        for noun in language.nouns.split("|"):
+            assert any(stem in noun.lower() for stem in words.STEMS), noun
 
 
 CLOSING = ["I hope this answer is helpful!", "The answer is correct.", "A common wrong answer is 3.",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ponder.answers.finding.boxes import boxed
-from ponder.answers.finding.found import TRIES, Found
+from ponder.answers.finding.found import TRIES, Found, last_places
 from ponder.answers.finding.placeholders import is_placeholder
 from ponder.answers.finding.values import value_at
-from ponder.answers.finding.words import AFTER, LANGUAGES, LEADS, NOT_AN_ANSWER, RESULTS, WRONG
+from ponder.answers.finding.words import AFTER, LANGUAGES, LEADS, NOT_AN_ANSWER, RESULTS, STEMS, WRONG
 from ponder.answers.markup import bare
 
 __all__ = ["lines", "names_answer", "results", "sentences"]
 
+_LONGEST_ARTICLE = 4
+"""Letters that may stand before a stem in its noun, as the article does in Arabic."""
 _NAMES = list(LANGUAGES)
 _NOUN = re.compile("|".join(f"(?P<l{i}>{LANGUAGES[name].nouns})" for i, name in enumerate(_NAMES)), re.IGNORECASE)
 _OPTION = re.compile(r"\b(?:correct|right|best) (?:answer )?(?:option|choice)\b", re.IGNORECASE)
@@ -58,7 +61,7 @@ _UNPAIRED = re.compile(r"(?<=[^\s*_])[*_]{1,3}\Z")
 
 def lines(text: str) -> Iterator[Found]:
     """Yields ``Answer: 5``, ``### Answer`` and the line after it, ``**Final answer** (B)``: on lines of their own."""
-    for noun, end, join_with in _nouns(text, _NOUN):
+    for noun, end, join_with in _nouns(text):
         if (start := _begins_line(text, noun)) is None:
             continue
         if heading := _HEADING_END.match(text, end):
@@ -73,7 +76,7 @@ def lines(text: str) -> Iterator[Found]:
 
 def sentences(text: str) -> Iterator[Found]:
     """Yields "the answer is 5", "so the correct option is B": anywhere."""
-    for noun, end, join_with in sorted(_nouns(text, _NOUN) + _nouns(text, _OPTION), key=_start, reverse=True):
+    for noun, end, join_with in sorted((*_nouns(text), *_options(text)), key=_start, reverse=True):
         if _is_wrong(text, noun):
             continue
         if join := _joined(text, noun, end, join_with):
@@ -91,7 +94,7 @@ def results(text: str) -> Iterator[Found]:
 
 def names_answer(text: str) -> bool:
     """Whether the text speaks of its answer, or of what it would be."""
-    return bool(_nouns(text, _NOUN))
+    return bool(_nouns(text))
 
 
 def _without_lead(value: str) -> str:
@@ -106,14 +109,38 @@ def _start(noun: _Noun) -> int:
     return noun[0]
 
 
-def _nouns(text: str, pattern: re.Pattern[str]) -> list[_Noun]:
+@lru_cache(maxsize=8)
+def _nouns(text: str) -> tuple[_Noun, ...]:
     """The last places where an answer is named, the last one first, with what joins a noun of that language."""
-    found = []
-    for match in pattern.finditer(text):
-        start, end = match.span()
-        if _CJK.match(text, start) or not (_in_word(text, start - 1) or _in_word(text, end)):
-            found.append((start, end, _JOINS.get(match.lastgroup or "", _ENGLISH)))
-    return found[: -TRIES - 1 : -1]
+    found: list[_Noun] = []
+    for start in sorted(_stems(text), reverse=True):
+        match = next(
+            (one for at in range(start, max(-1, start - _LONGEST_ARTICLE), -1) if (one := _noun(text, at))), None
+        )
+        if match is not None and match.end() > start and not (found and match.start() == found[-1][0]):
+            found.append((match.start(), match.end(), _JOINS[match.lastgroup or ""]))
+    return tuple(found[:TRIES])
+
+
+def _stems(text: str) -> set[int]:
+    """The last places of each stem."""
+    lower = text.lower()
+    if len(lower) != len(text):  # a few letters grow when they are lowered
+        return {match.start() for match in _NOUN.finditer(text)}
+    return {at for stem in STEMS for at in last_places(lower, stem)}
+
+
+def _noun(text: str, at: int) -> re.Match[str] | None:
+    """The noun that begins at a place, if a word does."""
+    match = _NOUN.match(text, at)
+    if match is None or ((_in_word(text, at - 1) or _in_word(text, match.end())) and not _CJK.match(text, at)):
+        return None
+    return match
+
+
+def _options(text: str) -> list[_Noun]:
+    """The last places where a choice is called the right one."""
+    return [(match.start(), match.end(), _ENGLISH) for match in _OPTION.finditer(text)][: -TRIES - 1 : -1]
 
 
 def _in_word(text: str, at: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["AFTER", "LANGUAGES", "LEADS", "NOT_AN_ANSWER", "RESULTS", "WRONG", "Language"]
+__all__ = ["AFTER", "LANGUAGES", "LEADS", "NOT_AN_ANSWER", "RESULTS", "STEMS", "WRONG", "Language"]
 
 
 class Language(NamedTuple):
@@ -48,6 +48,15 @@ LANGUAGES = {
     "Japanese": Language("答え|解答|回答|正解", "は"),
     "Korean": Language("정답|답변|답", "은|는"),
 }
+
+STEMS = (
+    "answer", "ans", "antwort", "réponse", "reponse", "respuesta", "rispost", "resposta", "antwoord", "odpowied",
+    "odpověď", "odpoveď", "svar", "vastaus", "vastus", "ответ", "відповідь", "отговор", "одговор", "odgovor",
+    "απάντηση", "cevap", "cevabı", "yanıt", "válasz", "răspuns", "atsakymas", "atbilde", "đáp", "câu trả lời",
+    "trả lời", "jawaban", "jawapan", "jibu", "جابة", "جواب", "תשובה", "پاسخ", "उत्तर", "जवाब", "উত্তর", "பதில்", "விடை",
+    "సమాధానం", "คำตอบ", "答", "正解", "답",
+)  # fmt: skip
+"""A part of each noun, in small letters: to look for these first is many times faster."""
 
 RESULTS = (
     "results?|solutions?|conclusion|output|ergebnis|lösung|résultat|solution|resultado|solución|risultato|soluzione|"
