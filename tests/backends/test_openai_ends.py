@@ -132,6 +132,12 @@ async def test_a_refusal_is_what_the_model_says(server: ChatServer, backend: Ope
     assert one(completion).text == "I will not."
 
 
+async def test_a_choice_without_a_number_is_the_first(server: ChatServer, backend: OpenAI) -> None:
+    choice = {"index": None, "delta": {"content": [{"type": "refusal", "refusal": "No."}]}, "finish_reason": "stop"}
+    completion, _ = await receive(server, backend, [event({"choices": [choice]}), DONE])
+    assert one(completion).text == "No."
+
+
 def test_every_word_has_one_meaning() -> None:
     for end, words in WORDS.items():
         assert {end_of(word) for word in words} == {end}

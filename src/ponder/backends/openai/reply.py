@@ -138,7 +138,7 @@ def content_of(message: Mapping[str, Any]) -> str:
     """
     content = message.get("content")
     if isinstance(content, list):
-        return "".join(text_of(part, "text") for part in entries_of(message, "content"))
+        return "".join(text_of(part, "text", "refusal") for part in entries_of(message, "content"))
     return text_of(message, "content") or text_of(message, "refusal")
 
 

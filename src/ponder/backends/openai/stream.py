@@ -73,7 +73,7 @@ class Stream:
             line.settle(verbose.get("tokens_predicted"))
 
     def _line_of(self, choice: object) -> _Line:
-        index = choice.get("index", 0) if isinstance(choice, dict) else None
+        index = (choice.get("index") or 0) if isinstance(choice, dict) else None
         if not isinstance(index, int) or not 0 <= index < len(self._lines):
             raise WrongShape(f"a chunk is for choice {index!r:.20} of {len(self._lines)}")
         return self._lines[index]
