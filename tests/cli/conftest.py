@@ -18,7 +18,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "PONDER_"))}
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM"):
         kept.pop(name, None)
-    return {**kept, "PONDER_STORE": str(tmp_path / "runs.db")}
+    return {**kept, "PONDER_STORE": str(tmp_path / "runs.db"), "PONDER_SIGN_AFTER": "3600"}
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ async def test_branches_go_on_where_they_stood_and_probes_are_booked(model: Llam
 
 async def test_a_budget_holds(model: LlamaCpp) -> None:
     answer = await asolve(
-        "What is 3 + 4?",
+        [{"role": "user", "content": "Tell a long story about a fox."}],
         strategy="parallel-probe@0(interval=8)",
         model=model,
         max_tokens=32,

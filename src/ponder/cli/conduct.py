@@ -27,7 +27,10 @@ REFRESH = 1 / 8
 """Seconds between two pictures."""
 
 FIRST_SIGN, NEXT_SIGN = 5.0, 30.0
-"""Seconds until a run that nobody watches on a terminal says that it is under way, and between two such signs."""
+"""Seconds until a run that nobody watches on a terminal says that it is under way, and between two such signs.
+
+``PONDER_SIGN_AFTER`` sets the first.
+"""
 
 Start = Callable[[Watch, OnStart], Coroutine[Any, Any, Answer]]
 """Begins a run that reports to these two."""
