@@ -10,6 +10,7 @@ from ponder.answers.kinds import KINDS, read
 pytestmark = pytest.mark.anyio
 
 SAME = [
+    ("1e-20", "10^{-20}"),
     ("4-4", "4-4"),
     ("1939–1945", "1939-1945"),
     ("v2.0.1", "2.0.1"),

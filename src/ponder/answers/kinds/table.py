@@ -40,6 +40,7 @@ KINDS = {
 }
 """Kind -> what it is and how two of it are compared; in the order in which they are tried."""
 
+_SCIENTIFIC = re.compile(r"(\d)[eE]([+-]?\d{1,3})\b")
 _RATIO = re.compile(r"(\d{1,12}(?:\.\d{1,9})?) ?(?::| to ) ?(\d{1,12}(?:\.\d{1,9})?)")
 
 
@@ -117,7 +118,8 @@ def _number(text: str) -> Reading | None:
         return None
     unit = f" {quantity.unit}" if quantity.unit else ""
     label = f"{quantity.label} = " if quantity.label else ""
-    return Reading("number", f"{label}{quantity.value}{'%' * quantity.percent}{unit}", quantity=quantity, latex=text)
+    latex = _SCIENTIFIC.sub(r"\1\\times10^{\2}", text)  # computer algebra takes 1e-20 for e less 20
+    return Reading("number", f"{label}{quantity.value}{'%' * quantity.percent}{unit}", quantity=quantity, latex=latex)
 
 
 def _ratio(text: str) -> Reading | None:
