@@ -18,8 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ponder.answers import Answers, extract
 from ponder.backends import connect
+from ponder.bench.stats import flip_test
 from ponder.core.backend import Backend, Progress, Request
 from ponder.core.problem import Problem
 
@@ -33,6 +36,8 @@ FORMS = {
     "question-last": 'Think step by step, then give the final answer on the last line after "Answer:".',
     "none": "",
 }
+NOW = "line"
+"""The form that Ponder uses: the others are compared with it."""
 MAX_TOKENS = 300
 TOGETHER = 8
 LINE = re.compile(
@@ -88,15 +93,20 @@ async def answered(backend: Backend, limit: asyncio.Semaphore, file: Any, row: d
 
 async def report(replies: Path) -> None:
     right = {one["question"]: one["answer"] for one in rows(QUESTIONS)}
-    print("| model | form | asked | stated as asked | copied placeholder | an answer found | right | tokens |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| model | form | asked | stated as asked | copied placeholder | an answer found | right | p | tokens |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    marks: dict[tuple[str, str], dict[str, bool]] = {}
     for model, form, group in groups(rows(replies)):
-        good = [await correct(row["reply"], right[row["question"]]) for row in group]
+        marks[model, form] = {row["question"]: await correct(row["reply"], right[row["question"]]) for row in group}
+    for model, form, group in groups(rows(replies)):
+        good = list(marks[model, form].values())
+        p = chance(marks[model, form], marks[model, NOW])
         found = sum(extract(row["reply"]) is not None for row in group)
         said = [statement(row["reply"]) for row in group]
         stated, copied = said.count("stated"), said.count("copied")
         tokens = sum(row["tokens"] for row in group) / len(group)
-        print(f"| {model} | {form} | {len(group)} | {stated} | {copied} | {found} | {sum(good)} | {tokens:.0f} |")
+        shown = (model, form, len(group), stated, copied, found, sum(good), f"{p:.2f}", f"{tokens:.0f}")
+        print("| " + " | ".join(map(str, shown)) + " |")
 
 
 def groups(all_rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
@@ -104,6 +114,13 @@ def groups(all_rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[dict
         for form in FORMS:
             if group := [row for row in all_rows if (row["model"], row["form"]) == (model, form)]:
                 yield model, form, group
+
+
+def chance(one: dict[str, bool], other: dict[str, bool]) -> float:
+    """The two-sided p of a difference in rights, paired over the questions that both were asked."""
+    both = one.keys() & other.keys()
+    more = np.array([[float(one[question]) - float(other[question])] for question in sorted(both)])
+    return min(1.0, 2 * float(flip_test(np.hstack([more, -more])).min()))
 
 
 async def correct(reply: str, answer: str) -> bool:

@@ -15,7 +15,7 @@ from ponder.answers.finding.json_objects import Data, keyed, whole
 from ponder.answers.finding.labels import lines, names_answer, results, sentences
 from ponder.answers.finding.placeholders import is_placeholder
 from ponder.answers.finding.reasoning import visible
-from ponder.answers.finding.short import is_number, last_line, short_reply
+from ponder.answers.finding.short import is_value, last_line, short_reply
 from ponder.answers.finding.statement import core
 from ponder.answers.finding.tags import hashes, tags
 from ponder.answers.markup import bare
@@ -33,7 +33,6 @@ _OPTION = re.compile(
     r"[*_]{0,3}(?:[.\s]{0,4}\Z|[:,]? (?:is|would be|seems)\b[^\n]{0,80})",
     re.IGNORECASE,
 )
-_CHOICE = re.compile(r"[A-J]|\([A-Ja-j]\)")
 
 _Finder = Callable[[str], Iterator[Found]]
 
@@ -117,7 +116,7 @@ def _fenced(value: str) -> str | None:
 
 def _numbers(text: str) -> Iterator[Found]:
     for found in hashes(text):
-        if is_number(found.value) or _CHOICE.fullmatch(found.value):  # otherwise a heading
+        if is_value(found.value):  # otherwise a heading
             yield found
 
 

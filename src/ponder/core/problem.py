@@ -22,7 +22,8 @@ MAX_QUESTION_BYTES = 1_000_000
 INSTRUCTION = 'Think step by step. Then write "Answer:" followed by the final answer alone, as the last line.'
 """Appended to a plain question, so that its answer can be found; messages given as such are left alone.
 
-Of six forms the one that embedded models follow most often, and never copy (`benchmarks/instruction_forms.py`).
+Of the forms that were asked of all embedded models the one that the larger two follow most often, and that none copies
+(`benchmarks/instruction_forms.py`).
 """
 
 

@@ -58,12 +58,11 @@ def _equal(left: Any, right: Any, digits: int) -> bool:
     import sympy
 
     if digits < _DIGITS:
-        left, right = (
-            sympy.nsimplify(value, rational=True) if value.has(sympy.Float) else value for value in (left, right)
-        )
-    if left.is_Rational and right.is_Rational:
-        return bool(left == right)
-    difference = abs(sympy.N(left - right, _PRECISION))
+        left, right = _exact(left), _exact(right)
+    rest = left - right
+    if rest.is_Rational:
+        return bool(rest == 0)
+    difference = abs(sympy.N(rest, _PRECISION))
     size = max(abs(sympy.N(left, _PRECISION)), abs(sympy.N(right, _PRECISION)))
     if difference.has(sympy.nan, sympy.zoo, sympy.oo) or size.has(sympy.nan, sympy.zoo, sympy.oo):
         return bool(left == right)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ponder.answers.finding.short import is_number
+from ponder.answers.finding.short import is_value
 from ponder.answers.kinds.spelling import COMMAND
 from ponder.answers.markup import bare
 
@@ -28,4 +28,4 @@ def result_of(value: str) -> str:
     elif _LETTER.search(COMMAND.sub(" ", calculation)) or calculation.endswith(("<", ">", "!")):
         return value
     number = bare(last.lstrip(" ≈~"))
-    return number if is_number(number) else value
+    return number if is_value(number) else value

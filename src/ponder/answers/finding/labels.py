@@ -159,7 +159,7 @@ def _begins_line(text: str, noun: int) -> int | None:
     if start == 0 and noun > 120:
         return None
     before = text[start:noun]
-    plain = before.strip(_MARKUP).removeprefix("text").removeprefix("textbf").strip(_MARKUP)
+    plain = before.strip(_MARKUP)
     if plain and not _PREFIX.fullmatch(plain + " "):
         return None
     return None if _is_wrong(text, noun) else start

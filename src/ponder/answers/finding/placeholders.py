@@ -29,7 +29,7 @@ def is_placeholder(value: str) -> bool:
     if len(value) > 120:
         return False
     if value.casefold().rstrip(".") in _NOTHING or _EMPTY.fullmatch(value):
-        return not _is_sign(value)
+        return value not in ("{}", "\\{\\}")  # the empty set
     inner = _COMMANDS.sub("", value).strip("{} .:")
     if not inner or inner in ("...", "…"):
         return "\\" in value or not inner
@@ -37,8 +37,3 @@ def is_placeholder(value: str) -> bool:
     words = (bracket[1] if bracket else inner).casefold().replace("_", " ").replace("-", " ").split()
     named = any(word in _NAMES for word in words) and all(word in _NAMES or word in _FILLERS for word in words)
     return named and (bool(bracket) or words != ["number"])
-
-
-def _is_sign(value: str) -> bool:
-    """A lone minus is no answer, but nobody writes it as a placeholder either."""
-    return value in ("\\", "{}", "\\{\\}")

@@ -10,7 +10,7 @@ from ponder.answers.finding.values import value_at
 from ponder.answers.kinds import read
 from ponder.answers.markup import bare
 
-__all__ = ["is_number", "last_line", "short_reply"]
+__all__ = ["is_value", "last_line", "short_reply"]
 
 _LONGEST_VALUE = 40
 _LONGEST_REPLY = 280  # characters
@@ -87,11 +87,11 @@ def last_line(text: str) -> str | None:
     """A last line that is short and nothing but a number or a choice."""
     line = _FORMULA_END.sub("", text.rstrip()[-400:]).rsplit("\n", 1)[-1]
     value = bare(_FORMULA_START.sub("", line))
+    return value if is_value(value) and (_CHOICE.fullmatch(value) or not _LIST_MARK.match(line)) else None
+
+
+def is_value(value: str) -> bool:
+    """True for a number, with or without a unit, or a choice, and nothing else."""
     if _CHOICE.fullmatch(value):
-        return value
-    return value if is_number(value) and not _LIST_MARK.match(line) else None
-
-
-def is_number(value: str) -> bool:
-    """True for a number, with or without a unit, and nothing else."""
+        return True
     return 0 < len(value) <= _LONGEST_VALUE and read(value).quantity is not None

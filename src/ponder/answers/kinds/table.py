@@ -76,14 +76,10 @@ def settle(left: Reading, right: Reading) -> bool | None:
     if left.kind == right.kind:
         return _of_one_kind(left, right)
     kinds = {left.kind, right.kind}
-    if kinds == {"choice", "number"} or ("text" in kinds and kinds & {"choice", "number", "yes/no", "date", "time"}):
+    if kinds in ({"choice", "number"}, {"choice", "text"}):
         return False
-    if kinds == {"json", "list"} or kinds == {"json", "formula"}:
+    if kinds in ({"json", "list"}, {"json", "formula"}):
         return None if left.latex and right.latex else False
-    if kinds == {"json", "sequence"}:
-        return False
-    if kinds == {"ratio", "number"}:
-        return False
     if kinds == {"list", "number"}:
         number, several = (left, right) if left.kind == "number" else (right, left)
         pair = _pair(number)
