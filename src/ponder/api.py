@@ -341,10 +341,7 @@ def _price(price: str | Price | None, backend: Backend) -> Price | None:
 
     if isinstance(price, str):
         return prices.parse(price)
-    known = price or backend.price
-    # Only the vendor's own API charges the vendor's list price; a server of one's own may carry any name.
-    vendors = backend.name.partition("?")[0] == f"openai/{backend.model}"
-    return known or (prices.look_up(backend.model) if vendors else None)
+    return price or prices.of(backend)
 
 
 def _verifier(given: str | Verifier | Callable[..., Any] | None) -> Verifier | None:

@@ -10,7 +10,7 @@ from ponder.core.errors import InvalidOption
 if TYPE_CHECKING:
     from ponder.backends.weights import FetchProgress
 
-__all__ = ["DEFAULT_MODEL", "connect"]
+__all__ = ["DEFAULT_MODEL", "check_spec", "connect"]
 
 DEFAULT_MODEL = "local/qwen2.5-coder-1.5b"
 
@@ -26,15 +26,44 @@ def connect(spec: str, show: FetchProgress | None = None) -> Backend:
         UsageError: no such model, or a malformed spec.
         WeightsError: the weights cannot be had, or are none.
     """
-    if "@http" in spec or spec.startswith("openai/") or (spec.startswith("text/") and not spec.endswith(".gguf")):
+    if _at_a_server(spec):
         from ponder.backends.openai import OpenAI
 
         return OpenAI.open(spec)
-    if spec.startswith("local/") or spec.endswith(".gguf"):
+    if _in_this_process(spec):
         from ponder.backends.llamacpp import LlamaCpp
 
         return LlamaCpp.open(spec, show)
-    raise InvalidOption(
+    raise _unknown(spec)
+
+
+def check_spec(spec: str) -> None:
+    """See that `connect` can read a model spec; nothing is fetched, loaded or asked.
+
+    Raises:
+        UsageError: no such model, or a malformed spec.
+        WeightsError: the file is no model.
+    """
+    if _at_a_server(spec):
+        connect(spec)
+    elif _in_this_process(spec):
+        from ponder.backends.weights import locate
+
+        locate(spec)
+    else:
+        raise _unknown(spec)
+
+
+def _at_a_server(spec: str) -> bool:
+    return "@http" in spec or spec.startswith("openai/") or (spec.startswith("text/") and not spec.endswith(".gguf"))
+
+
+def _in_this_process(spec: str) -> bool:
+    return spec.startswith("local/") or spec.endswith(".gguf")
+
+
+def _unknown(spec: str) -> InvalidOption:
+    return InvalidOption(
         f"model {spec!r} is none of local/NAME, local/PATH.gguf, openai/MODEL, MODEL@http://host:port/v1, "
         "text/MODEL@http://host:port/v1; `ponder models` lists the local ones"
     )

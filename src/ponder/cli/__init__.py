@@ -8,7 +8,8 @@ from ponder import __version__
 from ponder.cli.answer import answer
 from ponder.cli.compare import compare
 from ponder.cli.completion import completion
-from ponder.cli.config import defaults
+from ponder.cli.config import config
+from ponder.cli.defaults import read_defaults
 from ponder.cli.demo import demo
 from ponder.cli.doctor import doctor
 from ponder.cli.importing import import_
@@ -28,6 +29,10 @@ from ponder.cli.verifiers import verifiers
 __all__ = ["main"]
 
 
+CALLING = ("demo", "solve", "serve", "resume", "record")
+"""The commands that call a model: for them the user's file is read."""
+
+
 @click.group(
     cls=Shell,
     epilog=examples(
@@ -45,13 +50,16 @@ def main(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         print(context.get_help())
         return
-    # click looks here for what neither the command line nor the environment sets.
-    found = defaults() if context.invoked_subcommand in ("solve", "record", "demo") else {}
-    context.default_map = {context.invoked_subcommand: found}
+    if context.invoked_subcommand in CALLING:
+        context.obj = read_defaults()
+        # click looks here for what neither the command line nor the environment sets. The price is for `open_model`:
+        # the file may have a nearer one.
+        found = {name: value for name, value in context.obj.values.items() if name != "price"}
+        context.default_map = {context.invoked_subcommand: found}
 
 
 for command in (
     demo, solve, serve, keys, resume, runs, record, import_, replay, compare, answer, models, strategies, verifiers,
-    doctor, completion,
+    config, doctor, completion,
 ):  # fmt: skip
     main.add_command(command)

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Finding", "machine", "program", "servers", "storage", "weights"]
+__all__ = ["Finding", "machine", "program", "servers", "settings", "storage", "weights"]
 
 PATIENCE = 10.0
 """Seconds that a server has to list its models."""
@@ -58,6 +58,27 @@ def program() -> Iterator[Finding]:
         yield Finding("warn", "runtime", f"no embedded models: {error}; pip install 'ponder[local]'")
     else:
         yield Finding("ok", "runtime", f"xllamacpp {xllamacpp.__version__}")
+
+
+def settings() -> Iterator[Finding]:
+    """The defaults of the commands that are set, and where."""
+    from ponder.cli.defaults import config_file, read_defaults
+    from ponder.cli.effective import BUILT_IN, effective
+    from ponder.core.errors import PonderError
+
+    try:
+        found = [one for one in effective(read_defaults()) if one.source != BUILT_IN]
+    except PonderError as error:
+        yield Finding("fail", "defaults", str(error))
+        return
+    if not found:
+        there = "sets nothing" if config_file().exists() else "is not there"
+        yield Finding("ok", "defaults", f"as built in: {config_file()} {there}")
+    for one in found:
+        if one.wrong is None:
+            yield Finding("ok", "defaults", f"{one.name} = {one.value}, from {one.source}")
+        else:
+            yield Finding("fail", "defaults", f"{one.name} = {one.value}, from {one.source}: {one.wrong}")
 
 
 def storage() -> Iterator[Finding]:

@@ -15,9 +15,11 @@ from typing import Any, NoReturn
 from ponder.api import OnStart
 from ponder.cli.report import spent
 from ponder.cli.shell import Terminated, Unwritable, say, writing
+from ponder.cli.sources import note_sources
 from ponder.cli.views import View
 from ponder.core.answer import Answer
 from ponder.core.backend import Backend
+from ponder.core.errors import PonderError
 from ponder.engine.calls import Watch
 from ponder.engine.live import Live
 
@@ -160,6 +162,8 @@ class _Conductor:
 
     def annotate(self, error: Exception) -> None:
         """Note on `error` what the run had spent, and where its record is."""
+        if isinstance(error, PonderError):
+            note_sources(error)
         if self._live is None:
             return
         bill = self._live.bill

@@ -1,56 +1,45 @@
-"""Defaults of the commands: from the environment, and below it from a file of the user's own."""
+"""`ponder config`."""
 
 from __future__ import annotations
 
-import os
-import tomllib
-from pathlib import Path
-from typing import Any
+import json
+from dataclasses import asdict
 
-from ponder.core.errors import UsageError
+import click
 
-__all__ = ["SETTINGS", "config_file", "defaults", "variable"]
+from ponder.cli.options import examples, json_option
 
-SETTINGS: dict[str, type | tuple[type, ...]] = {
-    "model": str, "strategy": str, "budget": str, "verifier": str, "price": str, "max_tokens": int,
-    "temperature": (int, float), "thinking": (str, int),
-}  # fmt: skip
-"""What the file may set, and what it must be; each is the option of that name, ``--max-tokens`` for ``max_tokens``."""
+__all__ = ["config"]
 
 
-def variable(name: str) -> str:
-    """The environment variable that sets an option, where the command line does not."""
-    return f"PONDER_{name.upper()}"
+@click.command(
+    epilog=examples(
+        "ponder config",
+        "PONDER_BUDGET=tokens=20k ponder config --json",
+    )
+)
+@json_option
+def config(as_json: bool) -> int:
+    """Show the defaults that hold here, and where each comes from.
 
+    An option that is not given comes from its variable, PONDER_MODEL for --model, then from the file
+    ~/.config/ponder/config.toml, or the one that PONDER_CONFIG names. It is TOML: lines such as max_tokens = 2000, and
+    a table [prices] of "MODEL" = "0.15/0.60", dollars per million tokens, by the names or specs of models.
 
-def config_file() -> Path:
-    """``$PONDER_CONFIG``, or ``ponder/config.toml`` in the user's configuration directory."""
-    if given := os.environ.get("PONDER_CONFIG"):
-        return Path(given).expanduser()
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(home).expanduser() / "ponder" / "config.toml"
-
-
-def defaults() -> dict[str, Any]:
-    """What the file sets; nothing if there is none.
-
-    Raises:
-        UsageError: it cannot be read, or holds something else than `SETTINGS`.
+    The exit code is 2 if one of them cannot be used.
     """
-    path = config_file()
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if os.environ.get("PONDER_CONFIG"):
-            raise UsageError(f"PONDER_CONFIG: there is no file {path}") from None
-        return {}
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {' '.join(str(error).split())}") from None
-    for name, value in table.items():
-        if name not in SETTINGS:
-            raise UsageError(f"{path}: {name!r} is none of {', '.join(SETTINGS)}")
-        if isinstance(value, bool) or not isinstance(value, SETTINGS[name]):
-            raise UsageError(f"{path}: {name} = {value!r:.60} is of the wrong type")
-    return table
+    from ponder.cli.defaults import config_file, read_defaults, source
+    from ponder.cli.effective import effective
+    from ponder.cli.shell import say
+    from ponder.cli.tables import print_table
+
+    found = list(effective(read_defaults()))
+    wrong = [one for one in found if one.wrong is not None]
+    if as_json:
+        print(json.dumps({"file": str(config_file()), "settings": [asdict(one) for one in found]}, indent=2))
+    else:
+        print_table(("SETTING", "VALUE", "FROM"), [(one.name, one.value, one.source) for one in found])
+        print(f"the file is {config_file()}{'' if config_file().exists() else ', and it is not there'}")
+    for one in wrong:
+        say(f"{source(one.name, one.source)}: {one.wrong}")
+    return 2 if wrong else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -35,10 +36,10 @@ def doctor(model: tuple[str, ...]) -> int:
         if "@http" not in spec and not spec.startswith("openai/"):
             raise click.UsageError(f"-m {spec}: only a server can be asked: MODEL@http://host:port/v1 or openai/MODEL")
     failed = False
-    for findings in (checks.machine(), checks.program(), checks.storage(), checks.weights(), checks.servers(model)):
-        for finding in findings:
-            _print(finding)
-            failed = failed or finding.status == "fail"
+    looks = (checks.machine, checks.program, checks.settings, checks.storage, checks.weights)
+    for finding in chain(*(look() for look in looks), checks.servers(model)):
+        _print(finding)
+        failed = failed or finding.status == "fail"
     return int(failed)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from ponder.core.backend import Backend
+import click
+
+from ponder.cli.defaults import Defaults
+from ponder.cli.sources import blamed
+from ponder.core.backend import Backend, Price
 
 __all__ = ["open_model"]
 
 
-def open_model(spec: str | None) -> Backend:
+def open_model(spec: str | None, price: Price | None = None) -> Backend:
     """The backend for `spec`, or the default one; fetching weights shows its progress on standard error.
+
+    It has the `price` that is given, or else that of the user's file, or else the one that is known.
 
     Call it outside the event loop: there Ctrl-C ends a download at once, and a load as soon as the runtime lets go.
 
@@ -18,6 +24,17 @@ def open_model(spec: str | None) -> Backend:
     """
     from ponder.backends import DEFAULT_MODEL, connect
     from ponder.backends.weights import terminal_progress
+    from ponder.engine import prices
 
-    with terminal_progress() as show:
-        return connect(DEFAULT_MODEL if spec is None else spec, show)
+    with terminal_progress() as show, blamed("model"):
+        backend = connect(DEFAULT_MODEL if spec is None else spec, show)
+    backend.price = price or _in_file(spec, backend) or prices.of(backend)
+    return backend
+
+
+def _in_file(spec: str | None, backend: Backend) -> Price | None:
+    context = click.get_current_context(silent=True)
+    defaults = context.find_object(Defaults) if context else None
+    if defaults is None:
+        return None
+    return defaults.price_of(spec, backend.name, backend.name.partition("?")[0], backend.model)

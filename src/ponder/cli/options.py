@@ -9,15 +9,18 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ponder.cli.config import variable
+from ponder.cli.sources import Sourced
 
 __all__ = [
+    "budget_option",
     "examples",
     "interpreted_option",
     "json_option",
     "load_option",
+    "max_tokens_option",
     "model_option",
     "parquet",
+    "price_option",
     "run_argument",
     "show_branches_option",
     "strategy_option",
@@ -64,8 +67,8 @@ interpreted_option: Decorator[Any] = click.option(
 strategy_option: Decorator[Any] = click.option(
     "-s",
     "--strategy",
+    cls=Sourced,
     metavar="SPEC",
-    envvar=variable("strategy"),
     default="self-consistency",
     show_default=True,
     shell_complete=_strategies,
@@ -75,8 +78,8 @@ strategy_option: Decorator[Any] = click.option(
 model_option: Decorator[Any] = click.option(
     "-m",
     "--model",
+    cls=Sourced,
     metavar="SPEC",
-    envvar=variable("model"),
     shell_complete=_models,
     help="local/NAME (see `ponder models`), local/PATH.gguf, openai/MODEL or MODEL@http://host:port/v1; "
     "text/ before either asks for text completions.",
@@ -92,24 +95,24 @@ load_option: Decorator[Any] = click.option(
 
 temperature_option: Decorator[Any] = click.option(
     "--temperature",
+    cls=Sourced,
     type=float,
-    envvar=variable("temperature"),
     help="0 to 2; how varied the replies are. Not set: 0.7, or the model's own where it takes none.",
 )
 
 
-def _thinking(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
-    from ponder.core.settings import read_thinking
-
-    return None if text is None else read_thinking(text)
-
-
 thinking_option: Decorator[Any] = click.option(
     "--thinking",
+    cls=Sourced,
     metavar="LEVEL|TOKENS",
-    envvar=variable("thinking"),
-    callback=_thinking,
     help="How much a model reasons before it answers: none, minimal, low, medium, high, xhigh, or so many tokens.",
+)
+
+price_option: Decorator[Any] = click.option(
+    "--price",
+    cls=Sourced,
+    metavar="PROMPT/OUTPUT",
+    help="Dollars per million tokens, where nobody knows the price, or PROMPT/CACHED/OUTPUT.",
 )
 
 json_option: Decorator[Any] = click.option(
@@ -119,6 +122,16 @@ json_option: Decorator[Any] = click.option(
 show_branches_option: Decorator[Any] = click.option(
     "--show-branches", is_flag=True, help="Print the whole text of every branch, too."
 )
+
+
+def budget_option(help: str) -> Decorator[Any]:
+    """``--budget``, which limits what `help` says."""
+    return click.option("-b", "--budget", cls=Sourced, metavar="LIMITS", help=help)
+
+
+def max_tokens_option(help: str) -> Decorator[Any]:
+    """``--max-tokens``: the longest of what `help` says."""
+    return click.option("--max-tokens", cls=Sourced, type=int, default=1024, show_default=True, help=help)
 
 
 def run_argument(required: bool) -> Decorator[Any]:

@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ponder.cli.options import examples, model_option, parquet, temperature_option, thinking_option
+from ponder.cli.options import (
+    budget_option,
+    examples,
+    max_tokens_option,
+    model_option,
+    parquet,
+    price_option,
+    temperature_option,
+    thinking_option,
+)
 
 if TYPE_CHECKING:
+    from ponder.core.backend import Price
+    from ponder.core.budget import Budget
     from ponder.core.settings import Thinking
 
 __all__ = ["record"]
@@ -35,13 +46,12 @@ __all__ = ["record"]
     "--interval", type=int, metavar="TOKENS", help="Probe every branch after so many tokens; without it, never."
 )
 @click.option("--probe-tokens", default=24, show_default=True, help="The longest answer of a probe, in tokens.")
-@click.option("--max-tokens", type=int, default=1024, show_default=True, help="The longest branch, in tokens.")
+@max_tokens_option("The longest branch, in tokens.")
 @temperature_option
 @thinking_option
 @click.option("--seed", default=0, show_default=True, help="Of the suite and of the sampling.")
-@click.option(
-    "--budget", metavar="LIMITS", help="For the whole recording, from here on: tokens=2m,calls=500,usd=5,seconds=3600."
-)
+@budget_option("For the whole recording, from here on: tokens=2m,calls=500,usd=5,seconds=3600.")
+@price_option
 @click.option("--no-text", is_flag=True, help="Leave out what the branches wrote: a much smaller file.")
 @click.option(
     "-o",
@@ -63,7 +73,8 @@ def record(
     temperature: float | None,
     thinking: Thinking | None,
     seed: int,
-    budget: str | None,
+    budget: Budget | None,
+    price: Price | None,
     no_text: bool,
     output: Path,
 ) -> None:
@@ -104,6 +115,6 @@ def record(
         settings=settings,
         seed=seed,
         texts=not no_text,
-        budget=Budget.parse(budget) if budget else Budget(),
+        budget=budget or Budget(),
     )
-    follow(what, open_model(model), output)
+    follow(what, open_model(model, price), output)

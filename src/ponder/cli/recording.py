@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ponder.cli.shell import Terminated, say
+from ponder.cli.sources import note_sources
 from ponder.cli.words import clip, count, duration
 from ponder.core.backend import Backend, Prepares
-from ponder.core.errors import BudgetExhausted
+from ponder.core.errors import BudgetExhausted, PonderError
 from ponder.replay.recording.record import Headway, Recording, can_probe, record
 
 __all__ = ["follow"]
@@ -35,7 +36,12 @@ def follow(what: Recording, backend: Backend, out: Path) -> None:
         asyncio.run(_run(what, backend, out, headway, stopped))
     except BudgetExhausted as error:
         kept = f"{headway.kept + headway.done} of {count(headway.total, 'question')} are kept in {out}.part"
-        raise BudgetExhausted(f"{error}; {kept}; the same command goes on from there", error.limit) from None
+        ended = BudgetExhausted(f"{error}; {kept}; the same command goes on from there", error.limit)
+        note_sources(ended)
+        raise ended from None
+    except PonderError as error:
+        note_sources(error)
+        raise
     except asyncio.CancelledError:
         kept = count(headway.kept + headway.done, "question")
         say(f"{kept} of {headway.total} are kept in {out}.part; the same command goes on from there")

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
+from ponder.cli.defaults import Defaults
 from ponder.cli.options import examples, model_option
+from ponder.cli.sources import blamed
 
 if TYPE_CHECKING:
     from ponder.gateway.config import Config, Upstream
@@ -33,11 +36,17 @@ __all__ = ["serve"]
 )
 @click.option("-c", "--config", "path", type=click.Path(path_type=Path), metavar="FILE", help="A configuration, TOML.")
 @click.option("--check", is_flag=True, help="Say what is wrong with the configuration, and serve nothing.")
-def serve(model: str | None, host: str | None, port: int | None, path: Path | None, check: bool) -> int:
+@click.pass_context
+def serve(
+    context: click.Context, model: str | None, host: str | None, port: int | None, path: Path | None, check: bool
+) -> int:
     """Serve the chat API, with better answers behind it.
 
     Any client of that API reaches the model through the printed URL. A model called ponder/STRATEGY/MODEL answers with
     the strategy in front, such as "ponder/self-consistency(n=4)/smollm2-135m". Ctrl-C stops.
+
+    Without a configuration the model and its price may come from PONDER_MODEL and ~/.config/ponder/config.toml, as for
+    `ponder solve`; with one they are in it.
     """
     try:
         from ponder.gateway.server import serve as run
@@ -49,7 +58,10 @@ def serve(model: str | None, host: str | None, port: int | None, path: Path | No
 
     if check:
         return _check(path)
-    config = _configured(model, host, port, path)
+    if path is not None and context.get_parameter_source("model") is not ParameterSource.COMMANDLINE:
+        model = None
+    with blamed("model"):
+        config = _configured(model, host, port, path, context.find_object(Defaults))
     run(config, open_model, lambda url, keyed: _announce(url, config, model, keyed=keyed))
     return 0
 
@@ -69,7 +81,9 @@ def _check(path: Path | None) -> int:
     return 2 if wrong else 0
 
 
-def _configured(model: str | None, host: str | None, port: int | None, path: Path | None) -> Config:
+def _configured(
+    model: str | None, host: str | None, port: int | None, path: Path | None, defaults: Defaults | None
+) -> Config:
     from dataclasses import replace
 
     from ponder.core.errors import InvalidOption
@@ -79,11 +93,11 @@ def _configured(model: str | None, host: str | None, port: int | None, path: Pat
         raise InvalidOption("give --model or --config, not both: the configuration names its models")
     config = Config() if path is None else read_config(path)
     if model is not None:
-        config = replace(config, upstreams={"upstream": _upstream(model)})
+        config = replace(config, upstreams={"upstream": _upstream(model, defaults)})
     return replace(config, host=host or config.host, port=config.port if port is None else port)
 
 
-def _upstream(model: str) -> Upstream:
+def _upstream(model: str, defaults: Defaults | None) -> Upstream:
     """The upstream for a model spec."""
     from ponder.backends.openai.address import key_in, parse_spec
     from ponder.core.errors import InvalidOption
@@ -98,8 +112,9 @@ def _upstream(model: str) -> Upstream:
     spec = parse_spec(model)
     key_in("OPENAI_API_KEY")  # the first request need not find out that it is damaged
     return Upstream(
-        name="upstream", url=spec.url, key_env="OPENAI_API_KEY", kind=spec.kind, capabilities=spec.capabilities or ()
-    )
+        name="upstream", url=spec.url, key_env="OPENAI_API_KEY", kind=spec.kind, capabilities=spec.capabilities or (),
+        price=defaults.price_of(model, spec.model) if defaults else None,
+    )  # fmt: skip
 
 
 def _announce(url: str, config: Config, spec: str | None, *, keyed: bool) -> None:

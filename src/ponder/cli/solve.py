@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ponder.cli.config import variable
 from ponder.cli.options import (
+    budget_option,
     examples,
     json_option,
     load_option,
+    max_tokens_option,
     model_option,
+    price_option,
     show_branches_option,
     strategy_option,
     temperature_option,
     thinking_option,
 )
+from ponder.cli.sources import Sourced, blamed
 
 if TYPE_CHECKING:
     from ponder.api import OnStart
     from ponder.core.answer import Answer
+    from ponder.core.backend import Price
+    from ponder.core.budget import Budget
     from ponder.core.settings import Thinking
     from ponder.engine.calls import Watch
 
@@ -43,33 +48,19 @@ __all__ = ["solve"]
 @strategy_option
 @click.option("-e", "--effort", type=float, metavar="0..1", help="How much to spend: sets the strategy's options.")
 @model_option
-@click.option(
-    "-b",
-    "--budget",
-    metavar="LIMITS",
-    envvar=variable("budget"),
-    help="Limits that hold, such as tokens=20k,seconds=30,usd=0.05,calls=100.",
-)
+@budget_option("Limits that hold, such as tokens=20k,seconds=30,usd=0.05,calls=100.")
 @click.option(
     "-v",
     "--verifier",
+    cls=Sourced,
     metavar="NAME",
-    envvar=variable("verifier"),
     help="What scores the answers, for strategies that need it, such as p-yes; `ponder verifiers` lists them.",
 )
-@click.option(
-    "--max-tokens", type=int, envvar=variable("max_tokens"), default=1024, show_default=True,
-    help="The longest reply, in tokens.",
-)  # fmt: skip
+@max_tokens_option("The longest reply, in tokens.")
 @temperature_option
 @thinking_option
 @click.option("--seed", type=int, help="Repeat a run, on a model that honours seeds.")
-@click.option(
-    "--price",
-    metavar="PROMPT/OUTPUT",
-    envvar=variable("price"),
-    help="Dollars per million tokens, where nobody knows the price.",
-)
+@price_option
 @click.option("--abstain-below", type=float, metavar="0..1", help="Withhold an answer with less confidence than this.")
 @click.option(
     "--answers",
@@ -88,13 +79,13 @@ def solve(
     strategy: str,
     effort: float | None,
     model: str | None,
-    budget: str | None,
+    budget: Budget | None,
     verifier: str | None,
     max_tokens: int,
     temperature: float | None,
     thinking: Thinking | None,
     seed: int | None,
-    price: str | None,
+    price: Price | None,
     abstain_below: float | None,
     answers: Literal["rules", "model"],
     no_store: bool,
@@ -108,7 +99,7 @@ def solve(
     answer so far; `ponder resume` goes on from there.
 
     Options that are not given come from PONDER_MODEL, PONDER_STRATEGY, PONDER_BUDGET and the like, then from
-    ~/.config/ponder/config.toml (or the file that PONDER_CONFIG names): model = "...", budget = "...".
+    ~/.config/ponder/config.toml (or the file that PONDER_CONFIG names); `ponder config` shows them.
 
     The exit code is 0 with an answer or a whole reply, 1 without or after a run that failed, 2 if something has to be
     put right first, 130 after Ctrl-C.
@@ -121,30 +112,26 @@ def solve(
     from ponder.cli.question import read_question
     from ponder.cli.report import present
     from ponder.cli.views import view_for
-    from ponder.core.budget import Budget
     from ponder.core.registry import parse_spec
-    from ponder.core.settings import Settings
-    from ponder.engine import prices
     from ponder.store.place import open_store
 
     # Whatever can be refused is refused before weights are fetched or a model is loaded.
     problem = read_question(question, file)
     load_strategies(load)
-    plan = parse_spec(strategy)
+    with blamed("strategy"):
+        plan = parse_spec(strategy)
     if effort is not None:
         plan = plan.strategy.plan(effort, **{name: plan.values[name] for name in plan.given})
-    limits = None if budget is None else Budget.parse(budget)
-    rates = None if price is None else prices.parse(price)
-    Settings(max_tokens=max_tokens, temperature=temperature, thinking=thinking)
     if verifier is not None:
-        verifiers.resolve(verifier)
+        with blamed("verifier"):
+            verifiers.resolve(verifier)
     store = None if no_store else open_store()
-    backend = open_model(model)
+    backend = open_model(model, price)
 
     def start(watch: Watch, on_start: OnStart) -> Coroutine[Any, Any, Answer]:
         return asolve(
-            problem, strategy=plan, model=backend, budget=limits, verifier=verifier, max_tokens=max_tokens,
-            temperature=temperature, thinking=thinking, seed=seed, price=rates, abstain_below=abstain_below,
+            problem, strategy=plan, model=backend, budget=budget, verifier=verifier, max_tokens=max_tokens,
+            temperature=temperature, thinking=thinking, seed=seed, abstain_below=abstain_below,
             answers=answers, store=store, watch=watch, on_start=on_start,
         )  # fmt: skip
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from ponder.core.backend import Price
+from ponder.core.backend import Backend, Price
 from ponder.core.errors import InvalidOption
 
-__all__ = ["look_up", "parse"]
+__all__ = ["look_up", "of", "parse"]
 
 
 def look_up(model: str) -> Price | None:
@@ -25,6 +25,15 @@ def look_up(model: str) -> Price | None:
     except LookupError:
         return None
     return Price(prompt, cached, output, "genai-prices")
+
+
+def of(backend: Backend) -> Price | None:
+    """The price that a backend names, or its vendor; None when nobody knows it."""
+    if backend.price is not None:
+        return backend.price
+    # Only the vendor's own API charges the vendor's list price; a server of one's own may carry any name.
+    vendors = backend.name.partition("?")[0] == f"openai/{backend.model}"
+    return look_up(backend.model) if vendors else None
 
 
 def parse(text: str) -> Price:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ponder.backends.weights.cache import cache_dir, cached, verify
-from ponder.backends.weights.fetch import aresolve, resolve
+from ponder.backends.weights.fetch import aresolve, locate, resolve
 from ponder.backends.weights.progress import FetchProgress, terminal_progress
 from ponder.backends.weights.registry import HubFile, IndexWheels, ModelCard, card, cards
 
@@ -17,6 +17,7 @@ __all__ = [
     "cached",
     "card",
     "cards",
+    "locate",
     "resolve",
     "terminal_progress",
     "verify",

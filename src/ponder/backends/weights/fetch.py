@@ -19,7 +19,7 @@ from ponder.backends.weights.progress import FetchProgress, Quiet, human
 from ponder.backends.weights.registry import HubFile, IndexWheels, ModelCard
 from ponder.core.errors import UnknownName, WeightsError
 
-__all__ = ["aresolve", "resolve"]
+__all__ = ["aresolve", "locate", "resolve"]
 
 _PREFIX = "local/"
 
@@ -34,7 +34,7 @@ def resolve(spec: str | ModelCard, *, show: FetchProgress | None = None) -> Path
         UnknownName: no such model, and no such file.
         WeightsError: the file cannot be had, with each source that was tried and why it failed.
     """
-    found = _without_network(spec)
+    found = locate(spec)
     if isinstance(found, Path):
         return found
     return anyio.run(partial(_obtain, found, show or Quiet()))
@@ -42,13 +42,19 @@ def resolve(spec: str | ModelCard, *, show: FetchProgress | None = None) -> Path
 
 async def aresolve(spec: str | ModelCard, *, show: FetchProgress | None = None) -> Path:
     """`resolve` for async code; cancelling it stops the downloads, and the next call goes on from there."""
-    found = _without_network(spec)
+    found = locate(spec)
     if isinstance(found, Path):
         return found
     return await _obtain(found, show or Quiet())
 
 
-def _without_network(spec: str | ModelCard) -> Path | ModelCard:
+def locate(spec: str | ModelCard) -> Path | ModelCard:
+    """The file of a model, or the card by which it is to be fetched.
+
+    Raises:
+        UnknownName: no such model, and no such file.
+        WeightsError: the file is no model.
+    """
     if isinstance(spec, ModelCard):
         return cached(spec) or spec
     try:
