@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ponder.backends.openai import OpenAI
+from ponder.backends.openai import OpenAI, ending
 from ponder.backends.openai.ends import end_of
 from ponder.core.backend import Progress
 from ponder.core.errors import BackendError, BrokenReply
@@ -96,6 +98,35 @@ async def test_a_stream_that_stops_without_an_end_is_broken(server: ChatServer, 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain"])
 async def test_a_stream_under_another_content_type(server: ChatServer, backend: OpenAI, kind: str) -> None:
     server.faults.append(faults.stream([chunk("It is "), chunk("4.", finish="stop"), DONE], content_type=kind))
+    assert one(await backend.generate(ASK, Progress())).text == "It is 4."
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b"\n \n"], ids=["plain", "byte-order mark", "white space"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_reply_in_one_piece_that_is_labelled_a_stream(
+    server: ChatServer, backend: OpenAI, start: bytes, stream: bool
+) -> None:
+    whole = {"choices": [{"index": 0, "message": {"content": "It is 4."}, "finish_reason": "stop"}]}
+    server.faults.append(faults.stream([start, json.dumps(whole, indent=1).encode()]))
+    assert one(await backend.generate(replace(ASK, stream=stream), Progress())).text == "It is 4."
+
+
+@pytest.mark.parametrize("then", ["cut", "hang"])
+async def test_what_comes_after_the_last_choice_may_be_nothing(server: ChatServer, then: str) -> None:
+    usage = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 9}}
+    server.faults.append(faults.stream([chunk("It is 4.", finish="stop"), event(usage), b"data: {"], then))
+    async with aclosing(OpenAI(server.url, "test-model", timeout=0.3)) as backend:
+        completion = await backend.generate(ASK, Progress())
+    assert (one(completion).text, completion.usage.output) == ("It is 4.", 9)
+
+
+async def test_keep_alives_after_the_last_choice_do_not_hold_it(
+    server: ChatServer, backend: OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "SECONDS", 0.2)
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+    alive = itertools.repeat(b": still here\n\n")
+    server.faults.append(faults.raw(head, chunk("It is 4.", finish="stop"), then=alive, pause=0.01))
     assert one(await backend.generate(ASK, Progress())).text == "It is 4."
 
 

@@ -16,11 +16,13 @@ class Books:
     """Counts the tokens of one call.
 
     The server's own count is taken where it gives one. Without it four bytes are taken for a token, of the reply as of
-    the request; each choice of an event in a stream is one at least.
+    the request; each choice of an event in a stream is one at least. `choices` is how many were asked for.
     """
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, choices: int = 1) -> None:
         self._request = request
+        self._choices = choices
+        self._finished: dict[str, bool] = {}
         self._usage: dict[str, Any] | None = None
         self._seen = self._pieces = self._bytes = 0
         self._cut = False
@@ -38,6 +40,19 @@ class Books:
         self._pieces += len(chunk.choices or ())
         self._bytes += sum(len(choice.written.encode("utf-8", "replace")) for choice in chunk.choices or ())
         self._seen = max(self._pieces, self._bytes // BYTES_PER_TOKEN)
+        for choice in chunk.choices or ():
+            index = repr(choice.index or 0)
+            self._finished[index] = bool(choice.finish_reason) or self._finished.get(index, False)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice of a stream that has begun has come to its end: the end mark may be left out."""
+        return bool(self._finished) and all(self._finished.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether that is every choice that was asked for."""
+        return self.finished and len(self._finished) >= self._choices
 
     def cut(self) -> None:
         """It was broken off while the upstream worked, which had the prompt."""

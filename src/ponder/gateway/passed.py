@@ -99,7 +99,8 @@ class Passed:
             seconds = permit.budget.seconds
             passing = Passing(
                 received.path, body, streams, self._routes.breakers[route.upstream], price,
-                None if seconds is None else received.began + seconds, hides_usage, headers,
+                None if seconds is None else received.began + seconds, hides_usage,
+                choices_of(head.n, prompt=head.prompt), headers,
             )  # fmt: skip
             await self._passthrough.forward(served, passing, received.scope, send, permit)
 

@@ -80,7 +80,7 @@ class Passthrough:
         Raises:
             BackendError: the upstream cannot be reached, or its answer is broken; nothing was sent to the client.
         """
-        books, upstream = Books(request.body), to.upstream
+        books, upstream = Books(request.body, request.choices), to.upstream
         line = self._lines.get(upstream.name) or self._lines.setdefault(upstream.name, _Line.to(upstream))
         place = Place(line.url, to.model, "it asks for another key", line.secrets)
         answer = Relay(send, books, place, request)

@@ -43,6 +43,8 @@ class _TextChoice(msgspec.Struct):
 class _Piece(msgspec.Struct):
     delta: _Said | None = None
     text: str | None = None
+    index: Any = None
+    finish_reason: Any = None
 
     @property
     def written(self) -> str:

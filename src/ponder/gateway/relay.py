@@ -9,8 +9,11 @@ from typing import Any
 import msgspec
 
 from ponder.backends.http1.connection import Response
-from ponder.backends.openai.events import DONE, Events
+from ponder.backends.http1.failures import CallFailed
+from ponder.backends.openai.ending import Ending
+from ponder.backends.openai.events import DONE, EVENT_STREAM, Events, Framing
 from ponder.backends.openai.failures import Place, from_event, from_response
+from ponder.backends.openai.reply_body import ReplyBody
 from ponder.backends.openai.transport import LARGEST_REPLY
 from ponder.core.backend import Price
 from ponder.core.errors import BackendError, BrokenReply, RateLimited, Unreachable
@@ -33,7 +36,6 @@ _THEIRS = HOP_BY_HOP | {b"date", b"server", b"content-length"}
 _CORS = b"access-control-"
 """Before what an upstream says of pages in browsers, which is the gateway's to say."""
 
-_ENDS_OF_EVENT = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _EVENT = re.compile(rb".*?(?:\n\n|\r\n\r\n|\r\r|\Z)", re.DOTALL)
 
 LARGEST_EVENT = 2**22
@@ -70,8 +72,9 @@ class Passing(msgspec.Struct, frozen=True):
     """A request on its way: to `path` below an upstream's base URL, whose breaker is told how it went.
 
     `stream` says whether it asks for one; with `hides_usage` the client has not asked for the usage that comes at its
-    end. `deadline` is when the client wants no answer any more, by the monotonic clock, None for never. `headers` go to
-    the client with the answer; `price` is that of the model, None if nobody knows it.
+    end. `choices` is how many replies it asks for. `deadline` is when the client wants no answer any more, by the
+    monotonic clock, None for never. `headers` go to the client with the answer; `price` is that of the model, None if
+    nobody knows it.
     """
 
     path: str
@@ -81,6 +84,7 @@ class Passing(msgspec.Struct, frozen=True):
     price: Price | None
     deadline: float | None = None
     hides_usage: bool = False
+    choices: int = 1
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -104,24 +108,41 @@ class Relay:
         if response.packed:
             raise BrokenReply(f"{self.place} sent a packed reply, which nobody has asked for")
         if response.status != 200:
-            await self._refusal(response, await self._read(response))
+            await self._refusal(response, await self._read(ReplyBody(response, response.content_type)))
             return
-        if (response.content_type == "text/event-stream") != self._request.stream:
-            asked = "a stream" if self._request.stream else "a reply in one piece"
-            raise BrokenReply(f"{self.place} was asked for {asked}, and sent {response.content_type:.80}")
-        await (self._stream(response) if self._request.stream else self._whole(response))
+        body = ReplyBody(response, response.content_type)
+        if await body.is_stream() != self._request.stream:
+            raise await self._other_kind(response, body)
+        await (self._stream(response, body) if self._request.stream else self._whole(response, body))
+
+    async def _other_kind(self, response: Response, body: ReplyBody) -> BackendError:
+        """The error for a stream in the place of one piece, or the reverse, which may be an error of the upstream's."""
+        if not self._request.stream:
+            return BrokenReply(f"{self.place} was asked for a reply in one piece, and sent a stream of events")
+        try:
+            reply = read_reply(await self._read(body), self._request.path)
+        except ValueError:
+            return BrokenReply(f"{self.place} was asked for a stream, and sent {response.content_type:.80}")
+        if reply.error:
+            return from_event(self.place, reply.error)
+        return BrokenReply(f"{self.place} was asked for a stream, and sent a reply in one piece")
 
     def _head(self, response: Response, size: int | None = None) -> dict[str, Any]:
         headers = [header for header in response.headers if not _is_theirs(header[0])]
+        streams = response.status == 200 and self._request.stream
+        if response.status == 200 and (response.content_type == EVENT_STREAM) != streams:  # it is read by its label
+            right = EVENT_STREAM if streams else "application/json"
+            headers = [header for header in headers if header[0] != b"content-type"]
+            headers.append((b"content-type", right.encode()))
         if size is not None:
             headers.append((b"content-length", str(size).encode()))
         return {"type": "http.response.start", "status": response.status, "headers": headers + self._headers}
 
-    async def _read(self, response: Response) -> bytes:
+    async def _read(self, body: ReplyBody) -> bytes:
         """All of an answer, before any is sent: what turns out to be broken becomes an error."""
         pieces: list[bytes] = []
         size = 0
-        async for piece in response:
+        async for piece in body:
             pieces.append(piece)
             size += len(piece)
             if size > LARGEST_REPLY:
@@ -140,8 +161,8 @@ class Relay:
         await self._send(head)
         await self._send({"type": "http.response.body", "body": data})
 
-    async def _whole(self, response: Response) -> None:
-        data = await self._read(response)
+    async def _whole(self, response: Response, body: ReplyBody) -> None:
+        data = await self._read(body)
         try:
             reply = read_reply(data, self._request.path)
         except ValueError:
@@ -153,26 +174,35 @@ class Relay:
         await self._send(self._head(response, len(data)))
         await self._send({"type": "http.response.body", "body": data})
 
-    async def _stream(self, response: Response) -> None:
+    async def _stream(self, response: Response, body: ReplyBody) -> None:
         """A stream, event by event: half of one is nothing that a client can read, should the rest not come."""
-        events, rest = Events(), b""
-        async for piece in response:
-            data = rest + piece
-            end = max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _ENDS_OF_EVENT)
-            rest = data[end:]
-            if end:
-                await self._pass_on(response, events, data[:end])
+        events = Events()
+        try:
+            await self._events(response, body, events)
+        except CallFailed:
+            if not self._books.complete:
+                raise
+        if not self._books.ended:
+            if not self._books.finished:
+                raise BrokenReply(f"{self.place} closed the stream before its end")
+            await self._pass_on(response, events, b"data: " + DONE + b"\n\n")
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _events(self, response: Response, body: ReplyBody, events: Events) -> None:
+        """Pass on what comes, up to the end mark, or as far as it goes once every choice has ended."""
+        framing, ending = Framing(), Ending(response)
+        async for piece in body:
+            if data := framing.feed(piece):
+                await self._pass_on(response, events, data)
             if self._books.ended:
                 await response.drain()
-                break
-            if len(rest) > LARGEST_EVENT:
+                return
+            if framing.waiting > LARGEST_EVENT:
                 raise BrokenReply(f"{self.place} sent an event of more than {LARGEST_EVENT // 2**20} MB")
-        else:
-            if rest:  # some end without the empty line
-                await self._pass_on(response, events, rest + b"\n\n")
-        if not self._books.ended:
-            raise BrokenReply(f"{self.place} closed the stream before its end")
-        await self._send({"type": "http.response.body", "body": b""})
+            if self._books.complete and ending.is_over():
+                return
+        if rest := framing.close():
+            await self._pass_on(response, events, rest)
 
     async def _pass_on(self, response: Response, events: Events, data: bytes) -> None:
         """Send whole events, if a client can read them; before the first ones, the head."""

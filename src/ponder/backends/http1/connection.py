@@ -98,9 +98,13 @@ class Response:
             return data
         raise StopAsyncIteration
 
+    def hurry(self, seconds: float) -> None:
+        """From now on the server may be silent for no more than `seconds`."""
+        self._seconds = min(self._seconds, seconds)
+
     async def drain(self) -> None:
         """Wait a moment for the end of the body, because only a connection that is read to its end is used again."""
-        self._seconds = min(self._seconds, DRAIN_SECONDS)
+        self.hurry(DRAIN_SECONDS)
         try:
             if not self._complete:
                 await self.piece()

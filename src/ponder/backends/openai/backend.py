@@ -8,15 +8,18 @@ from dataclasses import replace
 from typing import get_args
 
 from ponder.backends.http1.connection import Response
+from ponder.backends.http1.failures import CallFailed
 from ponder.backends.needs import declared, is_whole, needs, refuse_undeclared
 from ponder.backends.openai.address import VENDOR_URL, Address, Wire, parse_spec
 from ponder.backends.openai.counts import estimate_prompt
 from ponder.backends.openai.detect import detect, model_names
+from ponder.backends.openai.ending import Ending
 from ponder.backends.openai.events import DONE, Events
 from ponder.backends.openai.failures import from_event
 from ponder.backends.openai.learned import learned_of
 from ponder.backends.openai.reasoning import LIMITING
 from ponder.backends.openai.reply import EndedBadly, FewChoices, Habits, WrongShape, cut_at, read
+from ponder.backends.openai.reply_body import ReplyBody
 from ponder.backends.openai.servers import SERVERS, TEXT_SERVERS, UNKNOWN, Server, at_host, named
 from ponder.backends.openai.split import each_alone
 from ponder.backends.openai.stream import Stream
@@ -27,7 +30,6 @@ from ponder.core.errors import BrokenReply, CallTimeout, InvalidOption, MissingC
 
 __all__ = ["OpenAI"]
 
-_BOM = b"\xef\xbb\xbf"
 BYTES_PER_TOKEN = 2048
 """What one token may take in a reply, with its framing and its log-probabilities."""
 
@@ -231,12 +233,10 @@ class OpenAI:
         limit = LARGEST_REPLY + request.n * request.max_tokens * BYTES_PER_TOKEN
 
         async def receive(response: Response) -> Completion:
-            if response.content_type == "text/event-stream":
-                return await self._follow(response, Stream(request, progress, self._habits), limit)
-            data = (await self._transport.read(response, limit)).removeprefix(_BOM)
-            if data.lstrip()[:5] in (b"data:", b"event") or data.startswith(b":"):
-                return self._unlabelled(data, Stream(request, progress, self._habits))
-            reply = self._transport.json(data)
+            body = ReplyBody(self._transport.pieces(response, limit), response.content_type)
+            if await body.is_stream():
+                return await self._follow(response, body, Stream(request, progress, self._habits))
+            reply = self._transport.json(await body.whole())
             self._raise_if_error(reply)
             return read(reply, request, self._habits)
 
@@ -247,30 +247,28 @@ class OpenAI:
         except WrongShape as error:
             raise BrokenReply(f"{self._transport.place} gave a reply of the wrong shape: {error}") from None
 
-    async def _follow(self, response: Response, stream: Stream, limit: int) -> Completion:
-        """Read a stream to its end mark."""
-        events = Events()
-        async for piece in self._transport.pieces(response, limit):
-            for payload in events.feed(piece):
-                if payload == DONE:
-                    await response.drain()
+    async def _follow(self, response: Response, body: ReplyBody, stream: Stream) -> Completion:
+        """Read a stream to its end mark, or as far as it goes once every choice has ended."""
+        events, ending = Events(), Ending(response)
+        try:
+            async for piece in body:
+                for payload in events.feed(piece):
+                    if payload == DONE:
+                        await response.drain()
+                        return stream.finish()
+                    self._take(stream, payload)
+                if stream.complete and ending.is_over():
                     return stream.finish()
-                self._take(stream, payload)
+        except CallFailed:
+            if not stream.complete:
+                raise
+            return stream.finish()
         for payload in events.close():
             if payload != DONE:
                 self._take(stream, payload)
         if stream.finished:
             return stream.finish()
         raise BrokenReply(f"{self._transport.place} closed the stream before its end")
-
-    def _unlabelled(self, data: bytes, stream: Stream) -> Completion:
-        """A stream of events that calls itself something else."""
-        events = Events()
-        for payload in (*events.feed(data), *events.close()):
-            if payload == DONE:
-                break
-            self._take(stream, payload)
-        return stream.finish()
 
     def _take(self, stream: Stream, payload: bytes) -> None:
         chunk = self._transport.json(payload)

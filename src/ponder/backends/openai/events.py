@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["DONE", "Events"]
+__all__ = ["BOM", "DONE", "EVENT_STREAM", "Events", "Framing"]
+
+EVENT_STREAM = "text/event-stream"
 
 DONE = b"[DONE]"
 """The payload that ends the stream of a completion."""
 
+BOM = b"\xef\xbb\xbf"
+"""The byte-order mark, with which a stream may begin, and a body in one piece does in spite of RFC 8259."""
 
-_BOM = b"\xef\xbb\xbf"
+_MARKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class Events:
@@ -21,16 +25,9 @@ class Events:
         self._rest = bytearray()
         self._data: list[bytes] = []
         self._after_cr = False
-        self._begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads that `chunk` completes; an event that no empty line ends is completed by `close`."""
-        if not self._begun and len(self._rest) + len(chunk) >= len(_BOM):
-            chunk, self._rest = (bytes(self._rest) + chunk).removeprefix(_BOM), bytearray()
-            self._begun = True
-        elif not self._begun:
-            self._rest += chunk
-            return []
         if self._after_cr and chunk:  # the other half of a CRLF ends no line of its own
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
@@ -57,3 +54,28 @@ class Events:
                 found.append(b"\n".join(self._data))
                 self._data.clear()
         return [payload for payload in found if payload]
+
+
+class Framing:
+    """Cuts a stream into parts that hold whole events, with their bytes as they came."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes of the next event have come."""
+        return len(self._held)
+
+    def feed(self, piece: bytes) -> bytes:
+        """All up to the end of the last event that is complete; nothing if `piece` completes none."""
+        new = max(0, len(self._held) - 3)  # an event may come in any number of pieces: what was searched, is not again
+        self._held += piece
+        end = max(self._held.rfind(mark, new) + len(mark) if mark in self._held[new:] else 0 for mark in _MARKS)
+        data = bytes(self._held[:end])
+        del self._held[:end]
+        return data
+
+    def close(self) -> bytes:
+        """What is left, as an event, though no empty line ends it."""
+        return bytes(self._held) + b"\n\n" if self._held else b""

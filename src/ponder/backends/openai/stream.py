@@ -84,6 +84,11 @@ class Stream:
         begun = [line for line in self._lines if line.begun]
         return bool(begun) and all(line.draft.finish is not None for line in begun)
 
+    @property
+    def complete(self) -> bool:
+        """True if every choice that was asked for has come to its end."""
+        return all(line.draft.finish is not None for line in self._lines)
+
     def finish(self) -> Completion:
         """The whole reply; afterwards `progress` says exactly the same.
 
