@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
-from ponder.answers import Answers
+from ponder.answers import Answers, JsonValues
 from ponder.core.answers import AnswerFormat
 from ponder.workers.pool import Workers
 
@@ -22,6 +25,19 @@ REPLIES = [
 
 async def test_replies_become_votes(workers: Workers) -> None:
     format: AnswerFormat = Answers(workers)
-    answers = [answer for reply in REPLIES if (answer := format.extract(reply)) is not None]
+    answers = [answer for reply in REPLIES if (answer := await format.extract(reply)) is not None]
     assert answers == [r"\frac12", "0.5", "50%", r"\frac{\sqrt{4}}{4}", "2"]
     assert [await format.same(answers[0], answer) for answer in answers] == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("format", "reply"),
+    [
+        (Answers, "It is so. " * 3_000 + "Answer: Canberra"),
+        (JsonValues, json.dumps({"steps": ["so"] * 5_000, "answer": 7})),
+    ],
+)
+async def test_a_long_reply_is_read_outside_the_event_loop(format: Any, reply: str, workers: Workers) -> None:
+    before = workers.jobs
+    assert await format(workers).extract(reply) in {"Canberra", "7"}
+    assert workers.jobs == before + 1

@@ -49,7 +49,7 @@ def virtually(main: Coroutine[Any, Any, Any]) -> Any:
 class Literally:
     """Answers are what follows "Answer:", and equal if they are the same string."""
 
-    def extract(self, text: str) -> str | None:
+    async def extract(self, text: str) -> str | None:
         found = re.findall(r"Answer: (\S+)", text)
         return found[-1] if found else None
 

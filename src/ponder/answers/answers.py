@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ponder.answers.equivalence import Equivalence
 from ponder.answers.extract import extract
-from ponder.workers.pool import Workers
+from ponder.answers.long import in_a_worker, is_long
+from ponder.workers.pool import Workers, shared_workers
 
 __all__ = ["Answers"]
 
@@ -17,11 +18,14 @@ class Answers:
     """
 
     def __init__(self, workers: Workers | None = None, question: str = "") -> None:
-        self._equivalence = Equivalence(workers)
+        self._workers = workers or shared_workers()
+        self._equivalence = Equivalence(self._workers)
         self._question = question
 
-    def extract(self, text: str) -> str | None:
+    async def extract(self, text: str) -> str | None:
         """The final answer that `text` gives, or None if it gives none."""
+        if is_long(text):
+            return await in_a_worker(self._workers, "ponder.answers.extract:extract", text, self._question)
         return extract(text, self._question)
 
     async def same(self, left: str, right: str) -> bool:

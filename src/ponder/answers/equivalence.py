@@ -7,6 +7,8 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from typing import Any
 
+import anyio.lowlevel
+
 from ponder.answers.kinds import Reading, read, settle
 from ponder.core.errors import VerifierError
 from ponder.workers.pool import JobFailed, Undecided, Workers, shared_workers, wait
@@ -40,6 +42,7 @@ class Equivalence:
         settled = settle(*readings)
         if settled is not None:
             return settled
+        await anyio.lowlevel.checkpoint_if_cancelled()  # where there is no time left, no work is begun
         job, first, second = _job(*readings)
         try:
             return bool(await wait(self._ask(job, first, second)))

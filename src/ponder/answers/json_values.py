@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ponder.answers.equivalence import Equivalence
+from ponder.answers.long import in_a_worker, is_long
 from ponder.core.values import canonical, decode
-from ponder.workers.pool import Workers
+from ponder.workers.pool import Workers, shared_workers
 
-__all__ = ["JsonValues"]
+__all__ = ["JsonValues", "value_of"]
 
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
+_FENCE = "```"
 _KEYS = ("answer", "final_answer")
 
 
@@ -23,19 +23,36 @@ class JsonValues:
     """
 
     def __init__(self, workers: Workers | None = None) -> None:
-        self._equivalence = Equivalence(workers)
+        self._workers = workers or shared_workers()
+        self._equivalence = Equivalence(self._workers)
 
-    def extract(self, text: str) -> str | None:
+    async def extract(self, text: str) -> str | None:
         """The value that `text` is, with its keys in order; None if it is none."""
-        fenced = _FENCED.fullmatch(text)
-        try:
-            value: Any = decode(fenced[1] if fenced else text)
-        except ValueError:
-            return None
-        if isinstance(value, dict):
-            value = next((value[key] for key in _KEYS if key in value), value)
-        return value if isinstance(value, str) else canonical(value)
+        return (
+            await in_a_worker(self._workers, "ponder.answers.json_values:value_of", text)
+            if is_long(text)
+            else value_of(text)
+        )
 
     async def same(self, left: str, right: str) -> bool:
         """True when both mean the same; see `Equivalence.same`."""
         return await self._equivalence.same(left, right)
+
+
+def value_of(text: str) -> str | None:
+    """The JSON value that all of `text` is, in one spelling; see `JsonValues`."""
+    try:
+        value: Any = decode(_unfenced(text.strip()))
+    except ValueError:
+        return None
+    if isinstance(value, dict):
+        value = next((value[key] for key in _KEYS if key in value), value)
+    return value if isinstance(value, str) else canonical(value)
+
+
+def _unfenced(text: str) -> str:
+    """What a fenced block that is all of the text holds."""
+    first, newline, rest = text.partition("\n")
+    inside, fence, after = rest.rpartition(_FENCE)
+    fenced = first.rstrip().lower() in (_FENCE, f"{_FENCE}json") and newline and fence and not after
+    return inside if fenced else text

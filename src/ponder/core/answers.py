@@ -10,8 +10,8 @@ __all__ = ["AnswerFormat"]
 class AnswerFormat(Protocol):
     """Finds answers and compares them."""
 
-    def extract(self, text: str) -> str | None:
-        """The final answer that `text` gives, or None if it gives none."""
+    async def extract(self, text: str) -> str | None:
+        """The final answer that `text` gives, or None if it gives none. A long text is read outside the event loop."""
         ...
 
     async def same(self, left: str, right: str) -> bool:

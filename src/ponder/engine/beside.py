@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+import anyio
+
 from ponder.core.actions import Chat
 from ponder.core.backend import Completion, Request
 from ponder.core.branch import Branch
@@ -21,7 +23,7 @@ from ponder.core.errors import (
     describe,
 )
 from ponder.core.verifier import Verifier, checked_score
-from ponder.engine.calls import Caller, Cut
+from ponder.engine.calls import Caller, Cut, out_of_time
 from ponder.engine.clusters import Clusters
 from ponder.engine.memory import Memory
 from ponder.engine.requests import Requests
@@ -155,9 +157,11 @@ class Beside:
             except Exception as error:
                 raise VerifierError(f"verifier {verifier.name} raised {describe(error)}") from error
 
-        with self._tolerated(failures), suppress(BudgetExhausted):
+        with self._tolerated(failures), suppress(BudgetExhausted), anyio.CancelScope(deadline=lane.deadline) as scope:
             value, chain = await self._memory.once(lane, step, branch.id, score)
             self._state.put(replace(branch, score=value))
+        if scope.cancelled_caught:
+            self._state.exhaust(out_of_time(lane, self._state))
         return chain
 
     async def chat(self, lane: Lane, action: Chat) -> str:

@@ -23,7 +23,7 @@ from ponder.engine.memory import Memory
 from ponder.engine.slots import slots
 from ponder.engine.state import Lane, State
 
-__all__ = ["ATTEMPTS", "LONGEST_WAIT", "Caller", "Cut", "Watch"]
+__all__ = ["ATTEMPTS", "LONGEST_WAIT", "Caller", "Cut", "Watch", "out_of_time"]
 
 # Retries are on the bill; who wants them in a log as well sets one up, and nobody else hears of them.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
@@ -129,10 +129,7 @@ class Caller:
             return await self._in_a_slot(call)
         with anyio.CancelScope(deadline=call.lane.deadline):
             return await self._in_a_slot(call)
-        raise Cut(call.produced, self._out_of_time(call.lane))
-
-    def _out_of_time(self, lane: Lane) -> BudgetExhausted:
-        return BudgetExhausted("the deadline passed", "seconds", inner=lane.deadline < self._state.deadline)
+        raise Cut(call.produced, out_of_time(call.lane, self._state))
 
     async def _in_a_slot(self, call: _Call) -> Completion:
         async with self._slots:
@@ -226,7 +223,7 @@ class Caller:
         try:
             while True:
                 if _late(call.lane):
-                    raise self._out_of_time(call.lane)
+                    raise out_of_time(call.lane, self._state)
                 try:
                     call.lane.account.reserve(ceiling)
                     return ceiling
@@ -251,7 +248,7 @@ class Caller:
         self._memory.settle(call.row, {**result, "charge": call.charge.as_dict()})
 
     def _cut_row(self, call: _Call) -> None:
-        limit = self._out_of_time(call.lane) if _late(call.lane) else None
+        limit = out_of_time(call.lane, self._state) if _late(call.lane) else None
         interrupted = limit is None and self._interrupted()
         if interrupted:  # the text is thrown away, and asked for again when the run resumes
             call.charge += Charge(discarded=call.charge.output - call.charge.discarded)
@@ -283,6 +280,11 @@ class Caller:
 def _held(ceiling: Amount, progress: Progress) -> Amount:
     """What is set aside for a call, with the further calls that the backend had to make for it."""
     return replace(ceiling, calls=ceiling.calls + progress.more)
+
+
+def out_of_time(lane: Lane, state: State) -> BudgetExhausted:
+    """What ends the work of a lane at its deadline."""
+    return BudgetExhausted("the deadline passed", "seconds", inner=lane.deadline < state.deadline)
 
 
 def _late(lane: Lane) -> bool:

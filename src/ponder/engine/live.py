@@ -48,6 +48,9 @@ __all__ = ["Live"]
 PATIENCE = 10.0
 """Seconds that a strategy may compute between two operations."""
 
+GRACE = 2.0
+"""Seconds that a run which somebody stops may take to compare the answers that it has."""
+
 PAUSE = 256
 """After so many actions a lane lets others run, even if none of its actions had to wait."""
 
@@ -91,6 +94,7 @@ class Live:
         self._patience = patience
         self._acted = 0
         self._born = 0.0
+        self._hurry = float("inf")
         self._reason: str | None = None
         self._broke = False
         self._scope = anyio.CancelScope()
@@ -123,7 +127,7 @@ class Live:
 
     def so_far(self, because: str) -> Answer:
         """The best answer and the bill at this moment."""
-        return self.state.finish(self.state.best(because), self.clock())
+        return self._finished(self.state.best(because))
 
     async def run(self) -> Answer:
         """Run to the answer.
@@ -143,10 +147,20 @@ class Live:
                 self.stop("cancelled")  # what is under way is booked, and made again should the run be resumed
                 raise
         if isinstance(self._outcome, Answer):
-            return self.state.finish(self._outcome, self.clock())
+            return self._finished(self._outcome)
         if isinstance(self._outcome, PonderError) and self.state.bill.calls:
             self._outcome.bill = self.bill
         raise self._outcome
+
+    def _finished(self, answer: Answer) -> Answer:
+        answer = self.state.finish(answer, self.clock())
+        return replace(answer, notes=(*answer.notes, *self._clusters.remarks()))
+
+    def _time_for_answers(self) -> float:
+        """Until when answers are looked for and compared."""
+        if self.stopped and self._hurry == float("inf"):
+            self._hurry = anyio.current_time() + GRACE
+        return min(self.state.deadline, self._hurry)
 
     async def _live(self) -> None:
         """The run from start to end, out of reach of whoever cancels the task that waits for it."""
@@ -163,7 +177,7 @@ class Live:
     def _take_up(self) -> None:
         """Set up the run, with what its earlier life has learned and spent."""
         state, recorded = self.state, self._recorded
-        clusters = Clusters(self._answers, self._learned)
+        clusters = self._clusters = Clusters(self._answers, self._learned, self._time_for_answers)
         state.take_up(recorded)
         for entry in recorded.entries:
             if entry.part == "answer" and entry.result is not None:

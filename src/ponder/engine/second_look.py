@@ -67,14 +67,14 @@ class SecondLook:
         return found
 
     async def _raw(self, asked: _Asked, branch: Branch) -> str | None:
-        raw = self._clusters.extract(branch.text)
+        raw = await self._clusters.extract(branch.text)
         if raw is not None or not branch.text.strip():
             return raw
         said = await self._ask(asked, ({"role": "assistant", "content": branch.text}, _user(_WHICH)))
         text = said.strip().strip("*`\"'").strip()
         if text.rstrip(".").casefold() == "none":
             return None
-        return self._clusters.extract(text) or (text if 0 < len(text) <= _SHORT and "\n" not in text else None)
+        return await self._clusters.extract(text) or (text if 0 < len(text) <= _SHORT and "\n" not in text else None)
 
     def _same(self, asked: _Asked) -> Callable[[str, str], Awaitable[bool]]:
         async def same(left: str, right: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ponder.answers.extract import extract_stated
+from ponder.answers.long import is_long
 from ponder.engine.live import Live
 
 __all__ = ["Progress"]
@@ -39,7 +40,7 @@ class Progress:
         line = f"{len(branches)} branches, {ended} ended, {tokens} tokens"
         votes: dict[str, int] = {}
         for name, branch in branches.items():
-            answer = branch.answer if branch.raw_answer else extract_stated(self._texts.get(name, branch.text))
+            answer = branch.answer if branch.raw_answer else _stated(self._texts.get(name, branch.text))
             if answer is not None:
                 votes[answer] = votes.get(answer, 0) + 1
         if votes:
@@ -51,6 +52,11 @@ class Progress:
             return ""
         self._said = line
         return line + "\n"
+
+
+def _stated(text: str) -> str | None:
+    """The answer of a text that still grows; a long one is read when it has ended, outside the event loop."""
+    return None if is_long(text) else extract_stated(text)
 
 
 def _most(vote: tuple[str, int]) -> int:

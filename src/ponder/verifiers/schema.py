@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.answers.extract import json_part
+from ponder.answers.long import in_a_worker, is_long
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
 from ponder.core.errors import InvalidOption
@@ -68,8 +69,13 @@ class JsonSchema:
         answer = stated(branch)
         if answer is None:
             return 0.0
-        whole = json_part(branch.text)
+        whole = await self._json(branch.text)
         return float(await self._allows(answer) or (whole is not None and await self._allows(whole)))
+
+    async def _json(self, text: str) -> str | None:
+        if is_long(text):
+            return await in_a_worker(self._workers, "ponder.answers.extract:json_part", text)
+        return json_part(text)
 
     async def _allows(self, text: str) -> bool:
         try:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai import OpenAI
 
-from ponder.answers import JsonValues
+from ponder.answers.json_values import value_of
 from ponder.core.tools import calls_as_value
 from tests.servers.chat import ChatServer
 from tests.servers.replies import Said
@@ -118,7 +118,7 @@ def test_the_spelling_of_arguments_does_not_count(arguments: dict[str, object], 
 @given(JSON)
 def test_a_json_text_in_a_fence_is_the_same_value(value: object) -> None:
     text = json.dumps(value)
-    assert JsonValues().extract(f"```json\n{text}\n```\n") == JsonValues().extract(text) is not None
+    assert value_of(f"```json\n{text}\n```\n") == value_of(text) is not None
 
 
 @pytest.mark.parametrize("arguments", ["{", "[]", '"x"', "null and void", "[" * 100_000])

@@ -44,9 +44,8 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
     for match in list(_BOX.finditer(text))[: -TRIES - 1 : -1]:
         end = match.end() if match["word"] else _closing_brace(text, match.end())
         value = bare(match["word"] or text[match.end() : end])
-        if "\\boxed" in value:
-            value = boxed(value) or ""
-        if value and not is_placeholder(value):
+        # What holds another box says what that one says, and that one came first.
+        if value and not _BOX.search(value) and not is_placeholder(value):
             yield match.start(), end + (match["word"] is None), value
 
 

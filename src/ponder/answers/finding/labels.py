@@ -21,7 +21,7 @@ _NAMES = list(LANGUAGES)
 _NOUN = re.compile("|".join(f"(?P<l{i}>{LANGUAGES[name].nouns})" for i, name in enumerate(_NAMES)), re.IGNORECASE)
 _OPTION = re.compile(r"\b(?:correct|right|best) (?:answer )?(?:option|choice)\b", re.IGNORECASE)
 _RESULT = re.compile(
-    rf"^[#*_>\s]{{0,8}}(?:(?:final|the|endergebnis|the final) ){{0,2}}(?:{RESULTS})[*_]{{0,3}} ?[:：=][ \t*_]{{0,6}}",
+    rf"^[#*_> \t]{{0,8}}(?:(?:final|the|endergebnis|the final) ){{0,2}}(?:{RESULTS})[*_]{{0,3}} ?[:：=][ \t*_]{{0,6}}",
     re.IGNORECASE | re.MULTILINE,
 )
 _OF = r" (?:to|for|of) [^.\n:=]{1,80}?"

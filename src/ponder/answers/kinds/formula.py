@@ -25,6 +25,7 @@ _ANGLE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s?\^\s?\{?\\circ\s?\}?")
 _ENDS_OPEN = re.compile(r"[+*/^_=<>-]\s?$")
 _MATHS = re.compile(r"[\d=<>^_{}()\[\]+*/|\\-]|^[^.]{1,3}$")
 _DEEPEST_POWER = 2
+_DEEPEST_NESTING = 20
 _LONGEST_EXPONENT = 4  # digits
 _LONGEST_NUMBER = 60  # digits
 _FACTORIAL = re.compile(r"\d{4,}\s?!|!\s?!\s?!|\)\s?!|\}\s?!")
@@ -58,6 +59,8 @@ def _dense(text: str) -> str:
 
 def measured(formula: str) -> bool:
     """Whether computer algebra can evaluate it at all: towers of powers and factorials grow beyond any machine."""
+    if _nested(formula) > _DEEPEST_NESTING:
+        return False
     depth = deepest = 0
     opened: list[bool] = []
     power = False
@@ -81,3 +84,12 @@ def measured(formula: str) -> bool:
         and digits <= _LONGEST_NUMBER
         and not _FACTORIAL.search(formula)
     )
+
+
+def _nested(formula: str) -> int:
+    """How deep its brackets of any kind go."""
+    depth = deepest = 0
+    for sign in formula:
+        depth += (sign in "({[") - (sign in ")}]")
+        deepest = max(deepest, depth)
+    return deepest
