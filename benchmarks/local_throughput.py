@@ -27,9 +27,9 @@ from statistics import median
 from typing import Any
 
 from ponder.backends.llamacpp import LlamaCpp
-from ponder.backends.machine import cores
 from ponder.backends.weights import resolve, terminal_progress
 from ponder.core.backend import Progress, Request
+from ponder.core.machine import cores
 
 __all__: list[str] = []
 

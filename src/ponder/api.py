@@ -28,6 +28,7 @@ from ponder.engine.calls import Watch
 from ponder.engine.journal import Recorded
 from ponder.engine.live import Live
 from ponder.store.base import RunStore
+from ponder.workers.share import Share
 
 __all__ = ["DEFAULT_STRATEGY", "Job", "OnStart", "aresume", "asolve", "check_fits", "execute", "solve"]
 
@@ -199,6 +200,7 @@ async def execute(
                 stack.enter_context(store.claim(run))
             earlier = _earlier(store, run, job) if named else earlier
         journal = store.journal(run) if store is not None and run is not None else None
+        share = Share(job.owner)
         live = Live(
             plan, problem, backend, answers=_answers(job.settings, problem), settings=job.settings, seed=job.seed,
             budget=job.budget, price=job.price, verifier=verifier, journal=journal, recorded=earlier, watch=watch,
@@ -206,14 +208,15 @@ async def execute(
         if on_start is not None:
             on_start(live, run)
         try:
-            answer = _withhold(await live.run(), job.abstain_below)
+            with share.working():
+                answer = _withhold(await live.run(), job.abstain_below)
         except BaseException as error:
             if store is not None and run is not None:
                 status = "failed" if isinstance(error, Exception) else "interrupted"
                 with suppress(StoreError):  # what ended the run is more to the point
                     store.finish(run, status, live.so_far(status).as_dict())
             raise
-        answer = replace(answer, run=run, notes=(*answer.notes, *_unheeded(job, backend)))
+        answer = replace(answer, run=run, notes=(*answer.notes, *share.notes, *_unheeded(job, backend)))
         if journal is not None and journal.broken is not None:
             answer = replace(answer, notes=(*answer.notes, journal.broken))
         if store is not None and run is not None:

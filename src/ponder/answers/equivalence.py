@@ -11,7 +11,7 @@ import anyio.lowlevel
 
 from ponder.answers.kinds import Reading, read, settle
 from ponder.core.errors import VerifierError
-from ponder.workers.pool import JobFailed, Undecided, Workers, shared_workers, wait
+from ponder.workers.pool import Dropped, JobFailed, Undecided, Workers, shared_workers, wait
 
 __all__ = ["Equivalence"]
 
@@ -21,8 +21,9 @@ _REMEMBERED = 10_000
 class Equivalence:
     """A symmetric and reflexive relation on answers; not transitive, as a missing unit or percent sign is forgiven.
 
-    Numbers, choices, words and JSON are settled at once. What is left goes to math-verify (Kydlíček and Gandenberger,
-    2025) in a process that is killed at its time limit; undecided counts as different. Verdicts are remembered.
+    Numbers, choices, words, JSON and whatever has the same normal form are settled at once. What is left goes to
+    math-verify (Kydlíček and Gandenberger, 2025) in a process that is killed at its time limit, and that runs share in
+    turn; undecided counts as different, and so does what is beyond the share of a run. Verdicts are remembered.
     """
 
     def __init__(self, workers: Workers | None = None) -> None:
@@ -45,9 +46,16 @@ class Equivalence:
         await anyio.lowlevel.checkpoint_if_cancelled()  # where there is no time left, no work is begun
         job, first, second = _job(*readings)
         try:
-            return bool(await wait(self._ask(job, first, second)))
+            return await self._verdict(job, first, second)
         except (Undecided, JobFailed):
             return False
+
+    async def _verdict(self, job: str, first: Any, second: Any) -> bool:
+        while True:
+            try:
+                return bool(await wait(self._ask(job, first, second)))
+            except Dropped:  # that may have been another run, which was here first
+                continue
 
     def _ask(self, job: str, first: Any, second: Any) -> Future[Any]:
         key = (job, *sorted((str(first), str(second))))
@@ -75,4 +83,4 @@ def _job(left: Reading, right: Reading) -> tuple[str, Any, Any]:
 
 
 def _may_be_retried(future: Future[Any]) -> bool:
-    return future.done() and isinstance(future.exception(), VerifierError)
+    return future.cancelled() or (future.done() and isinstance(future.exception(), VerifierError | Dropped))

@@ -30,9 +30,9 @@ class Finding:
 
 def machine() -> Iterator[Finding]:
     """Cores and memory, as far as this process may use them."""
-    from ponder.backends.machine import free_memory
     from ponder.backends.weights import cards
     from ponder.backends.weights.progress import human
+    from ponder.core.machine import free_memory
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield Finding("ok", "cores", f"{cores} ({platform.machine()}, {platform.system()} {platform.release()})")

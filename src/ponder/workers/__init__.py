@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from ponder.workers.pool import JobFailed, Undecided, Workers, shared_workers, wait
+from ponder.workers.pool import Dropped, JobFailed, Undecided, UsedUp, Workers, shared_workers, wait
+from ponder.workers.share import Share
 
-__all__ = ["JobFailed", "Undecided", "Workers", "shared_workers", "wait"]
+__all__ = ["Dropped", "JobFailed", "Share", "Undecided", "UsedUp", "Workers", "shared_workers", "wait"]

@@ -2,8 +2,9 @@
 
 ``python -m ponder.workers.worker CPU_SECONDS MEMORY_BYTES`` reads jobs from standard input and writes replies to
 standard output, each a JSON text behind its length in four bytes. A job is ``[name, *arguments]``; a reply is
-``{"value": ...}``, ``{"error": "one line"}`` or ``{"undecided": "one line"}``. The first job of each name has two
-replies: one to a rehearsal of that kind of job, then its own. The process ends with its input, that is, its parent.
+``{"value": ...}``, ``{"error": "one line"}`` or ``{"undecided": "one line"}``, with the ``seconds`` of CPU time that
+the job has taken. The first job of each name has two replies: one to a rehearsal of that kind of job, then its own.
+The process ends with its input, that is, its parent.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import signal
 import struct
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -145,9 +147,10 @@ def main(seconds: float, memory: int) -> None:
             send(sink, _run([job[0], *_REHEARSALS[job[0]]]))
             ready.add(job[0])
         _set_clock(seconds)
+        began = time.process_time()
         reply = _run(job)
         _set_clock(0)
-        send(sink, reply)
+        send(sink, {**reply, "seconds": time.process_time() - began})
 
 
 if __name__ == "__main__":

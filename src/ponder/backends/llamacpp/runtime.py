@@ -17,8 +17,8 @@ import anyio.to_thread
 
 from ponder.backends.llamacpp.failures import raise_for
 from ponder.backends.llamacpp.flight import Flight, Take
-from ponder.backends.machine import cores, free_memory
 from ponder.core.errors import BrokenReply, WeightsError
+from ponder.core.machine import cores, free_memory
 
 __all__ = ["Runtime", "serve"]
 
