@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Any
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -132,7 +135,11 @@ def test_a_refusal_says_whether_calls_under_way_may_still_make_room() -> None:
 
 
 WRONG = ["", "tokens", "tokens=", "tokens=-1", "tokens=0", "tokens=1.5", "tokens=20kb", "tokens=5,tokens=6", "token=5"]
-WRONG += ["usd=$1", "usd=inf", "calls=nan", "seconds=1m30s"]
+WRONG += ["usd=$1", "usd=inf", "calls=nan", "seconds=1m30s", "usd=1e16", "tokens=1e99", "seconds=9e99k"]
+WRONG += [f"{name}={'9' * 400}" for name in ("tokens", "usd", "calls", "seconds")] + [
+    "x" * 10_000,
+    "tokens=" + "x" * 999,
+]
 
 
 @pytest.mark.parametrize("text", WRONG)
@@ -141,6 +148,24 @@ def test_a_budget_in_wrong_units_is_refused_in_one_line(text: str) -> None:
         Budget.parse(text)
     assert "\n" not in str(refusal.value)
     assert "budget" in str(refusal.value)
+    assert len(str(refusal.value)) < 300
+
+
+HUGE = pytest.param(10**5000, id="5001 digits")  # which Python does not write
+
+
+@pytest.mark.parametrize("value", ["5", True, 1.5, [], 0, -1, 10**16, 10**400, HUGE, float("inf")])
+@pytest.mark.parametrize("name", ["tokens", "calls"])
+def test_a_budget_that_is_none_is_one_error_in_python_too(name: str, value: Any) -> None:
+    with pytest.raises(InvalidOption, match=f"^budget {name}=.{{0,200}}$"):
+        Budget(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["5", True, None, -0.0, float("nan"), float("inf"), 1e300, 10**400, HUGE])
+def test_dollars_and_seconds_are_finite_numbers(value: Any) -> None:
+    for name in ("usd", "seconds"):
+        with nullcontext() if value is None else pytest.raises(InvalidOption, match=f"^budget {name}=.{{0,200}}$"):
+            Budget(**{name: value})
 
 
 def test_a_budget_is_read_as_people_write_it() -> None:

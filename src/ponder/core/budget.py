@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ponder.core.errors import BudgetExhausted, InvalidOption
+from ponder.core.quoting import quoted
 
-__all__ = ["Account", "Amount", "Budget"]
+__all__ = ["MOST", "Account", "Amount", "Budget"]
 
 _SUFFIX = {"": 0, "k": 3, "m": 6}
 _PICO = 10**12
+MOST = 10**15
+"""Of anything; more is a mistake, and sums of it would not be exact."""
+
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(?:e([+-]?\d{1,2}))?([km]?)", re.IGNORECASE)
 
 
@@ -37,11 +41,13 @@ class Budget:
     def __post_init__(self) -> None:
         for name, value in self.limits():
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InvalidOption(f"budget {name}={value!r:.40} must be a number")
+                raise InvalidOption(f"budget {name}={quoted(value)} must be a number")
             if name in ("tokens", "calls") and not isinstance(value, int):
-                raise InvalidOption(f"budget {name}={value!r:.40} must be a whole number")
+                raise InvalidOption(f"budget {name}={quoted(value)} must be a whole number")
             if not value > 0:
-                raise InvalidOption(f"budget {name}={value} must be greater than 0")
+                raise InvalidOption(f"budget {name}={quoted(value)} must be greater than 0")
+            if value > MOST:
+                raise InvalidOption(f"budget {name}={quoted(value)} is more than {MOST:.0e}; leave it out for no limit")
 
     def limits(self) -> Iterator[tuple[str, float]]:
         """The limits that are set, by name."""
@@ -62,16 +68,20 @@ class Budget:
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, equals, number = (piece.strip() for piece in part.partition("="))
             if name not in names or not equals:
-                raise InvalidOption(f"budget {part!r} is not one of {', '.join(f'{name}=NUMBER' for name in names)}")
+                raise InvalidOption(
+                    f"budget {quoted(part)} is not one of {', '.join(f'{name}=NUMBER' for name in names)}"
+                )
             match = _NUMBER.fullmatch(number)
             if match is None:
-                raise InvalidOption(f"budget {part!r}: {number!r} is not a number like 500, 20k or 0.05")
+                raise InvalidOption(f"budget {quoted(part)}: {quoted(number)} is not a number like 500, 20k or 0.05")
             if name in values:
                 raise InvalidOption(f"budget names {name} twice")
             digits, exponent, suffix = match.groups()
             values[name] = float(f"{digits}e{int(exponent or 0) + _SUFFIX[suffix.lower()]}")
+            if values[name] > MOST:  # infinite, for hundreds of digits
+                raise InvalidOption(f"budget {quoted(part)} is more than {MOST:.0e}; leave it out for no limit")
         if not values:
-            raise InvalidOption(f"budget {text!r} is empty; write for example tokens=20k,seconds=30,usd=0.05")
+            raise InvalidOption(f"budget {quoted(text)} is empty; write for example tokens=20k,seconds=30,usd=0.05")
         return cls(
             tokens=_whole("tokens", values), usd=values.get("usd"), calls=_whole("calls", values),
             seconds=values.get("seconds"),

@@ -32,6 +32,8 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ponder.core.quoting import quoted
+
 if TYPE_CHECKING:
     from ponder.core.ledger import Bill
 
@@ -94,7 +96,7 @@ class UnknownName(UsageError):
         names = sorted(known)
         close = near(name, names)
         hint = f"did you mean {close!r}?" if close else f"known: {', '.join(names)}"
-        super().__init__(f"unknown {kind} {name!r}; {hint}")
+        super().__init__(f"unknown {kind} {quoted(name)}; {hint}")
 
 
 class InvalidOption(UsageError):
@@ -219,9 +221,12 @@ class TraceError(PonderError):
     exit_code = 2
 
 
-def near(name: str, known: Iterable[str]) -> str | None:
-    """The one of `known` that somebody who wrote `name` may have meant; None if none is like it."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=NEAR)
+def near(name: str, known: Iterable[str], alike: float = NEAR) -> str | None:
+    """The one of `known` that somebody who wrote `name` may have meant; None if none is `alike` (by difflib)."""
+    names = list(known)
+    if len(name) > (2 / alike - 1) * max(map(len, names), default=0):  # so much longer that it is like none
+        return None
+    close = difflib.get_close_matches(name, names, n=1, cutoff=alike)
     return close[0] if close else None
 
 

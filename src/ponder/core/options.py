@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from ponder.core.errors import InvalidOption, UnknownName
+from ponder.core.quoting import one_line, quoted
 
 __all__ = ["Between", "Count", "Share", "check", "declared", "parse"]
 
@@ -58,7 +60,7 @@ def parse(owner: str, options: Mapping[str, tuple[Any, Any]], name: str, text: s
     try:
         value = _convert(kind, text)
     except ValueError:
-        raise InvalidOption(f"{owner}: {name}={text} is not {_article(kind)}") from None
+        raise InvalidOption(f"{owner}: {name}={one_line(text)} is not {_article(kind)}") from None
     return check(owner, options, name, value)
 
 
@@ -75,16 +77,26 @@ def check(owner: str, options: Mapping[str, tuple[Any, Any]], name: str, value: 
     kind = _plain(hint)
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise InvalidOption(f"{owner}: {name}={value} is not one of {', '.join(map(str, get_args(kind)))}")
+            raise InvalidOption(
+                f"{owner}: {name}={one_line(str(value))} is not one of {', '.join(map(str, get_args(kind)))}"
+            )
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = _real(value)
     if isinstance(kind, type) and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-        raise InvalidOption(f"{owner}: {name}={value!r} is not {_article(kind)}")
+        raise InvalidOption(f"{owner}: {name}={quoted(value)} is not {_article(kind)}")
     for bound in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
         if isinstance(bound, Between) and not bound.low <= value <= bound.high:
-            raise InvalidOption(f"{owner}: {name}={value} must lie between {bound.low:g} and {bound.high:g}")
+            raise InvalidOption(f"{owner}: {name}={quoted(value)} must lie between {bound.low:g} and {bound.high:g}")
     return value
+
+
+def _real(value: int) -> float:
+    """The number as a float; infinite if that cannot hold it."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _plain(hint: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ponder.core import options
 from ponder.core.errors import InvalidOption, StrategyError, describe
+from ponder.core.quoting import quoted
 
 __all__ = ["Spec", "read_spec", "settle", "write_spec"]
 
@@ -39,13 +40,13 @@ def read_spec(kind: str, spec: str) -> Spec:
     """
     match = _SPEC.fullmatch(spec.strip())
     if match is None:
-        raise InvalidOption(f"{kind} {spec!r} is not of the form name[@effort][(key=value,...)]")
+        raise InvalidOption(f"{kind} {quoted(spec)} is not of the form name[@effort][(key=value,...)]")
     name = match["name"]
     texts: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in (match["options"] or "").split(","))):
         key, equals, text = (piece.strip() for piece in part.partition("="))
         if not equals:
-            raise InvalidOption(f"{name}: {part!r} is not of the form key=value")
+            raise InvalidOption(f"{name}: {quoted(part)} is not of the form key=value")
         if key in texts:
             raise InvalidOption(f"{name}: {key} is given twice")
         texts[key] = text
@@ -98,4 +99,4 @@ def _effort(text: str | None) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise InvalidOption(f"effort {text!r} is not a number between 0 and 1") from None
+        raise InvalidOption(f"effort {quoted(text)} is not a number between 0 and 1") from None

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 
 from ponder.core.backend import Backend
+from ponder.core.quoting import one_line
 from ponder.gateway.accounts import accounts_in
 from ponder.gateway.admission import Admission
 from ponder.gateway.bodies import Bodies
@@ -166,7 +167,7 @@ def application(gateway: Gateway) -> Callable[..., Awaitable[None]]:
         try:
             await router(scope, receive, send)
         except HTTPException as error:
-            message = f"{scope['method']} {scope['path']}: {error.detail}"
+            message = f"{scope['method']} {one_line(scope['path'])}: {error.detail}"
             await send_failure(
                 send, Failure(error.status_code, message, "no_such_endpoint", headers=dict(error.headers or {}))
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ponder.core.quoting import quoted
 from ponder.gateway.caps import Refused
 
 __all__ = ["choices_of", "whole"]
@@ -18,7 +19,7 @@ def whole(field: str, value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
-        raise Refused(400, "invalid_request", f"{field}={value!r:.40} is not a whole number from 1 to {MOST:,}")
+        raise Refused(400, "invalid_request", f"{field}={quoted(value)} is not a whole number from 1 to {MOST:,}")
     return value
 
 

@@ -20,13 +20,13 @@ strategy's option of that name.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 
 import msgspec
 
-from ponder.core.errors import UsageError
+from ponder.core.errors import UsageError, near
+from ponder.core.quoting import quoted
 from ponder.core.registry import Plan, parse_spec, runnable
 from ponder.gateway.config import SINGLE, Config, Key
 from ponder.gateway.failures import BadRequest, NotFound
@@ -88,12 +88,12 @@ def embedding(head: Head, models: Models) -> Served:
         BadRequest: something is asked of Ponder, or the model runs in this process.
     """
     if head.model.startswith(PREFIX):
-        raise NotFound(f"no model {head.model!r} for embeddings, which have no strategy: name the model alone")
+        raise NotFound(f"no model {quoted(head.model)} for embeddings, which have no strategy: name the model alone")
     if head.ponder is not None:
         raise BadRequest("embeddings have no strategy: leave out the field ponder", "ponder")
     served = models.find(head.model)
     if served.upstream.embedded:
-        raise BadRequest(f"{head.model} runs in this process and gives no embeddings", "model")
+        raise BadRequest(f"{quoted(head.model)} runs in this process and gives no embeddings", "model")
     return served
 
 
@@ -111,7 +111,7 @@ async def model_of(name: str, models: Models) -> str:
     except UsageError as error:
         raise NotFound(str(error)) from None
     if not await models.lists(model):
-        raise NotFound(f"no model {model!r}; GET /v1/models has the list")
+        raise NotFound(f"no model {quoted(model)}; GET /v1/models has the list")
     return model
 
 
@@ -130,7 +130,7 @@ def _split(rest: str, models: Models) -> tuple[str | None, str]:
 
 def _looks_like_a_spec(text: str) -> bool:
     """Whether it has options, or nearly the name of a strategy; else it may be the first half of ``ORG/MODEL``."""
-    return "@" in text or "(" in text or bool(difflib.get_close_matches(text, runnable(), n=1, cutoff=0.7))
+    return "@" in text or "(" in text or near(text, runnable(), 0.7) is not None
 
 
 def _plan(spec: str, asked: Ponder, effort: float | None, *, own: bool) -> Plan:
@@ -149,5 +149,5 @@ def _effort(name: object) -> float | None:
     if name is None:
         return None
     if not isinstance(name, str) or name not in EFFORTS:
-        raise BadRequest(f"reasoning_effort: {name!r:.40} is none of {', '.join(EFFORTS)}", "reasoning_effort")
+        raise BadRequest(f"reasoning_effort: {quoted(name)} is none of {', '.join(EFFORTS)}", "reasoning_effort")
     return EFFORTS[name]

@@ -19,6 +19,7 @@ from ponder.core.errors import (
     Unreachable,
     UsageError,
 )
+from ponder.core.quoting import one_line
 from ponder.gateway.breaker import BreakerOpen
 from ponder.gateway.caps import Refused
 from ponder.gateway.record import record
@@ -69,10 +70,10 @@ def failure_of(error: BaseException) -> Failure:
 
     What nobody foresaw is logged, and its text is not for strangers; neither is where upstreams are.
     """
-    failure = _failure_of(error, str(error))
+    failure = _failure_of(error, one_line(str(error)))
     record().code = failure.code
     if isinstance(error, Unreachable | StoreError):  # other texts may quote what was asked or answered
-        record().error = str(error)
+        record().error = one_line(str(error))
     return failure
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ponder.core.errors import InvalidOption
+from ponder.core.quoting import quoted
 from ponder.core.registry import CONTROLLER, Plan
 from ponder.core.settings import Settings
 
@@ -102,5 +103,5 @@ def checks_of(verifier: str) -> int:
     # The other verifiers need a reference, read files, run code, or match a pattern of the client's without end.
     match = _P_YES.fullmatch(verifier)
     if match is None:
-        raise InvalidOption(f"verifier {verifier!r:.80} cannot be used in a request; p-yes can, and p-yes(k=4)")
+        raise InvalidOption(f"verifier {quoted(verifier)} cannot be used in a request; p-yes can, and p-yes(k=4)")
     return int(match[1] or 0)

@@ -14,6 +14,7 @@ from ponder.backends.openai import OpenAI
 from ponder.backends.openai.address import VENDOR_URL, Address, Wire
 from ponder.core.backend import Backend, Price
 from ponder.core.errors import BackendError, near
+from ponder.core.quoting import quoted
 from ponder.engine.calls import LONGEST_WAIT
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.config import LOCAL, Config, Upstream
@@ -88,7 +89,7 @@ class Models:
             return Served(self._open[0], name, known=name in self._config.defaults.models)
         close = near(name, self.names)
         hint = f"did you mean {close!r}?" if close else f"there are {', '.join(self.names)}"
-        raise NotFound(f"no model {name!r}; {hint}")
+        raise NotFound(f"no model {quoted(name)}; {hint}")
 
     def at(self, route: Route) -> Served:
         """The model at the end of a route."""

@@ -12,6 +12,7 @@ from ponder.api import Job
 from ponder.core.backend import Capability
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption
+from ponder.core.quoting import quoted
 from ponder.core.registry import Plan, parse_spec
 from ponder.core.settings import Settings
 from ponder.gateway.admission import Ask, Permit
@@ -135,7 +136,7 @@ def deadline_of(scope: Scope) -> float | None:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= 86_400:
-        raise BadRequest(f"x-ponder-deadline: {text!r:.40} is no number of seconds up to 86,400", "x-ponder-deadline")
+        raise BadRequest(f"x-ponder-deadline: {quoted(text)} is no number of seconds up to 86,400", "x-ponder-deadline")
     return seconds
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from ponder.core.budget import Budget
 from ponder.core.errors import BackendError
+from ponder.core.quoting import quoted
 from ponder.gateway.admission import Admission, Ask
 from ponder.gateway.caps import Refused
 from ponder.gateway.choices import choices_of, whole
@@ -128,7 +129,7 @@ def _streams(head: Head) -> bool:
         Refused: it does not say so clearly: what one server takes for true another takes for false.
     """
     if head.stream is not None and not isinstance(head.stream, bool):
-        raise Refused(400, "invalid_request", f"stream={head.stream!r:.40} is neither true nor false")
+        raise Refused(400, "invalid_request", f"stream={quoted(head.stream)} is neither true nor false")
     return bool(head.stream)
 
 

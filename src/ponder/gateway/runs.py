@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ponder.core.quoting import quoted
 from ponder.gateway.config import Key
 from ponder.gateway.failures import NotFound
 from ponder.store.base import RunStore
@@ -19,7 +20,7 @@ def describe_run(store: RunStore, run: str, key: Key) -> dict[str, Any]:
     """
     row = store.find(run)
     if row is None or row.job.get("owner") != key.name:
-        raise NotFound(f"no run {run!r:.40}")
+        raise NotFound(f"no run {quoted(run)}")
     about = {"id": row.id, "object": "ponder.run", "created": int(row.created), "status": row.status}
     asked = {"strategy": row.job["strategy"], "model": row.job["model"], "budget": row.job["budget"]}
     return {**about, **asked, **(row.answer or {})}

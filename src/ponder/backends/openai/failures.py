@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from ponder.backends.http1.connection import Response
 from ponder.backends.http1.failures import Broken, CallFailed, Insecure, Silent, Unconnected
 from ponder.core.errors import BackendError, BrokenReply, CallTimeout, RateLimited, Rejected, Unreachable
+from ponder.core.quoting import quoted
 from ponder.core.secrets import hide
 
 __all__ = ["Place", "from_event", "from_failure", "from_response", "message_of"]
@@ -37,7 +38,7 @@ class Place:
         self._secrets = secrets
 
     def __str__(self) -> str:
-        return f"{self.url} (model {self.model!r})"
+        return f"{self.url} (model {quoted(self.model)})"
 
     def hide(self, data: bytes) -> bytes:
         """`data` without the keys that go there."""
@@ -74,7 +75,8 @@ def _from_status(
         target = place.clean(location or "elsewhere")
         return Rejected(f"{place} answered {status} and points to {target}; give that address as the base URL", status)
     if status == 404 and known and place.model not in known:
-        return Rejected(f"{place.url} has no model {place.model!r}; it has {', '.join(known[:MODELS_SHOWN])}", status)
+        those = ", ".join(known[:MODELS_SHOWN])
+        return Rejected(f"{place.url} has no model {quoted(place.model)}; it has {those}", status)
     if status == 404:
         return Rejected(f"{place} answered 404: check the address and the model's name{detail}", status)
     return Rejected(f"{place} answered {status}{detail}", status, text)
