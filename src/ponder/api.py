@@ -20,7 +20,7 @@ from ponder.core.arguments import check_arguments
 from ponder.core.backend import Backend, Capability, Prepares, Price
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError
-from ponder.core.problem import Message, Problem
+from ponder.core.problem import Message, Problem, beyond_text
 from ponder.core.registry import Plan, Strategy, parse_spec, runnable
 from ponder.core.settings import LEVELS, Look, Settings, Thinking
 from ponder.core.verifier import Selective, Verifier
@@ -281,6 +281,12 @@ def _check(job: Job, plan: Plan, problem: Problem, backend: Backend, verifier: V
         UsageError: it cannot.
     """
     check_fits(plan, backend, verifier)
+    part = beyond_text(problem.messages)
+    if part is not None and Capability.IMAGES not in backend.capabilities:
+        raise MissingCapability(
+            f"{backend.name} reads no images, only text, and the messages hold a part of type {part!r:.40}; "
+            "ask a model that does, at a server"
+        )
     if plan.needs_verifier and isinstance(verifier, Selective):
         verifier.check(problem)
     if job.settings.thinking is not None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import anyio
 import pytest
 
+import ponder
 from ponder.backends.http1 import pool
 from ponder.backends.openai import OpenAI
 from ponder.core.backend import Capability, Progress, Request
@@ -55,6 +56,17 @@ async def test_messages_go_out_as_they_are(backend: OpenAI, server: ChatServer) 
     await backend.generate(Request(messages=problem.messages, prefix="So"), Progress())
     assert server.bodies[0]["messages"] == messages
     assert server.bodies[1]["messages"] == [*messages, {"role": "assistant", "content": "So"}]
+
+
+async def test_an_image_beside_text_reaches_every_sample_through_solve(server: ChatServer) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "What is the sum?"}, picture]}]
+    spec = f"test-model@{server.url}"
+    await ponder.asolve(messages, model=spec, strategy="self-consistency(n=2)")
+    assert [body["messages"] for body in server.bodies] == [messages]
+    with pytest.raises(MissingCapability, match="reads no images"):
+        await ponder.asolve(messages, model=f"{spec}?caps=-images", strategy="single")
+    assert len(server.bodies) == 1
 
 
 async def test_several_choices_are_counted_one_by_one(backend: OpenAI) -> None:
@@ -161,7 +173,7 @@ async def test_a_connection_that_rested_is_not_used_again(
 
 async def test_what_is_not_declared_is_refused_before_anything_is_sent(server: ChatServer) -> None:
     backend = OpenAI(server.url, "test-model")
-    assert backend.capabilities == {Capability.SAMPLE, Capability.CANCEL, Capability.THINKING}
+    assert backend.capabilities == {Capability.SAMPLE, Capability.CANCEL, Capability.THINKING, Capability.IMAGES}
     with pytest.raises(MissingCapability, match="cannot do what this call needs: 'continue', 'n'"):
         await backend.generate(replace(ASK, n=2, prefix="So"), Progress())
     assert server.bodies == []

@@ -49,7 +49,7 @@ async def test_what_servers_say(models: Any, pages: dict[str, Any], kind: str, m
 
 async def test_detection_declares_what_the_server_can_do(server: ChatServer) -> None:
     async with aclosing(OpenAI(server.url, "test-model")) as backend:
-        assert backend.capabilities == {Capability.SAMPLE, Capability.CANCEL, Capability.THINKING}
+        assert backend.capabilities == {Capability.SAMPLE, Capability.CANCEL, Capability.THINKING, Capability.IMAGES}
         assert await backend.detect() == "vllm"
         assert backend.capabilities == set(Capability)
         assert await backend.models() == ["test-model"]

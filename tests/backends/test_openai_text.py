@@ -70,7 +70,6 @@ async def test_text_parts_are_text_and_empty_texts_are_left_out(text: OpenAI, se
 @pytest.mark.parametrize(
     "message",
     [
-        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]},
         {"role": "assistant", "content": None, "tool_calls": [{"id": "c1"}]},
         {"role": "assistant", "content": "Let me add.", "tool_calls": [{"id": "c1"}]},
     ],
@@ -80,6 +79,13 @@ async def test_more_than_text_is_refused_before_anything_is_sent(
 ) -> None:
     with pytest.raises(InvalidProblem, match=r"^message 2 holds more than text .* use the chat API"):
         await text.generate(replace(ASK, messages=(*MESSAGES, message)), Progress())
+    assert server.bodies == []
+
+
+async def test_an_image_is_refused_before_anything_is_sent(text: OpenAI, server: ChatServer) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    with pytest.raises(MissingCapability, match="'images'"):
+        await text.generate(replace(ASK, messages=({"role": "user", "content": [picture]},)), Progress())
     assert server.bodies == []
 
 

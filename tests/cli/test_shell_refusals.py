@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from command import Ponder
 
+from ponder.cli.question import read_question
+from ponder.core.errors import InvalidProblem
 from tests.servers.chat import ChatServer
 
 REFUSED = {
@@ -144,6 +146,29 @@ def test_other_commands_refuse_in_one_line_too(ponder: Ponder, arguments: list[s
     assert told in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "binary"),
+    [
+        (b"GIF89a\x01\x00\x01\x00\x00\x00\x00,", True),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", True),
+        (b"RIFF\x24\x00\x00\x00WEBPVP8 ", True),
+        (b"\x00\x00\x00\x1cftypheic\x00", True),
+        (b"II*\x00\x08\x00\x00\x00", True),
+        (b"%PDF-1.7\n%", True),
+        (b"BMW f\xc3\xbcr wie viele Personen?", False),
+        (b"II* is which quantum number?", False),
+        ("RIFF é what is it?".encode(), False),
+    ],
+)
+def test_an_image_is_told_from_a_question_by_its_bytes(content: bytes, binary: bool, tmp_path: Path) -> None:
+    (tmp_path / "q").write_bytes(content)
+    if not binary:
+        assert read_question((), tmp_path / "q").question.startswith(content.decode())
+        return
+    with pytest.raises(InvalidProblem, match="is an image or a document"):
+        read_question((), tmp_path / "q")
+
+
 def test_a_set_of_questions_or_an_image_is_no_question(ponder: Ponder, tmp_path: Path) -> None:
     lines = b'{"question": "1+1?"}\n\n\n{"question": "1+2?"}\n'
     (tmp_path / "q.json").write_bytes(b'[{"question": "1+1?"}, {"question": "1+2?"}]')
@@ -153,7 +178,7 @@ def test_a_set_of_questions_or_an_image_is_no_question(ponder: Ponder, tmp_path:
     for name, says in (
         ("q.jsonl", "one question at a time"),
         ("q.txt", "a set of questions"),
-        ("q.png", "only text is taken"),
+        ("q.png", "an image or a document, and `solve` takes text"),
     ):
         refused = ponder("solve", "--file", str(tmp_path / name))
         assert refused.returncode == 2

@@ -49,7 +49,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"question": 3}, "question=3: give a text"),
     ({"question": ["a", "b"]}, "is several texts: solve answers one question"),
     ({"question": [{"role": "user", "content": [{"type": "image_url"}]}]}, "images alone are no question"),
-]
+    ({"question": [{"role": "user", "content": [{"type": "text", "text": "What?"}, {"type": "image_url"}]}]},
+     "scripted reads no images, only text, and the messages hold a part of type 'image_url'"),
+    ({"question": [{"role": "user", "content": [{"type": "input_audio"}]}, {"role": "user", "content": "What?"}]},
+     "reads no images, only text, and the messages hold a part of type 'input_audio'"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("given", "says"), MISTAKES)

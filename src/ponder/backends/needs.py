@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ponder.core.backend import Backend, Capability, Request
 from ponder.core.errors import InvalidOption, MissingCapability
+from ponder.core.problem import beyond_text
 
 __all__ = ["declared", "is_whole", "needs", "refuse_options", "refuse_undeclared"]
 
@@ -26,6 +27,8 @@ def needs(request: Request) -> frozenset[Capability]:
         wanted.add(Capability.SCHEMA)
     if request.thinking is not None:
         wanted.add(Capability.THINKING if isinstance(request.thinking, str) else Capability.THINKING_BUDGET)
+    if beyond_text(request.messages) is not None:
+        wanted.add(Capability.IMAGES)
     return frozenset(wanted)
 
 

@@ -46,7 +46,8 @@ class Scripted:
     Only a schema is not enforced: a script that is asked for JSON has to say JSON. A `Choice` is taken as it is, an
     error is raised. Each token takes `token_seconds`; with the default of 0 time does not pass.
 
-    `calls` counts the requests. All capabilities are declared unless `capabilities` names fewer.
+    `calls` counts the requests. All capabilities but images are declared unless `capabilities` names
+    others.
 
     Raises:
         InvalidOption: the list is empty.
@@ -58,7 +59,7 @@ class Scripted:
         *,
         name: str = "scripted",
         model: str = "scripted",
-        capabilities: Iterable[Capability] = Capability,
+        capabilities: Iterable[Capability] = frozenset(Capability) - {Capability.IMAGES},
         concurrency: int = 64,
         price: Price | None = None,
         token_seconds: float = 0.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -46,7 +47,10 @@ def read_question(words: tuple[str, ...], file: Path | None) -> Problem:
 
 _SETS = {".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"}
 _ONE = "`solve` takes one question at a time: give each by itself, from a loop in the shell or in Python"
-_IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"%PDF", b"BM")
+_IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"\0\0\1\0", b"\xff\x0a", b"%PDF-")
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1f]|\A%PDF-|\A\xff")
+_AT_FOUR = (b"ftyp", b"JXL ")
+"""HEIC, AVIF, videos; JPEG XL: what stands after the size of the first box."""
 
 
 def _check_is_one(content: bytes, name: str) -> bytes:
@@ -55,8 +59,11 @@ def _check_is_one(content: bytes, name: str) -> bytes:
     Raises:
         InvalidProblem: it is an image, or a file of many questions.
     """
-    if content.startswith(_IMAGES) and not content[:40].isascii():
-        raise InvalidProblem(f"{name} is an image or a document, and only text is taken; describe it in words")
+    if (content.startswith(_IMAGES) or content[4:8] in _AT_FOUR) and _BINARY.search(content[:64]):
+        raise InvalidProblem(
+            f"{name} is an image or a document, and `solve` takes text; from Python and over `ponder serve` a message "
+            "may hold images beside its text"
+        )
     lines = [line for line in content[:65_536].splitlines() if line.strip()][:2]
     if (len(lines) == 2 and all(map(_is_object, lines))) or _is_list_of_objects(content):
         raise InvalidProblem(f"{name} holds a set of questions in JSON; {_ONE}")

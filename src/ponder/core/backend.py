@@ -40,6 +40,7 @@ class Capability(StrEnum):
     THINKING = "thinking"  # reason more or less before the answer, by a level
     THINKING_BUDGET = "thinking-budget"  # limit hidden reasoning tokens
     SCHEMA = "schema"  # force the output into a JSON schema
+    IMAGES = "images"  # read parts of messages that are no text, or pass them on to a model that may
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from ponder.core.errors import InvalidProblem
 if TYPE_CHECKING:
     from ponder.core.verifier import Verifier
 
-__all__ = ["INSTRUCTION", "MAX_QUESTION_BYTES", "Message", "Problem"]
+__all__ = ["INSTRUCTION", "MAX_QUESTION_BYTES", "Message", "Problem", "beyond_text"]
 
 Message = Mapping[str, Any]
 """One chat message as the chat API has it: ``{"role": "user", "content": "..."}``."""
@@ -66,6 +66,17 @@ class Problem:
         return cls(messages=messages, id=id, reference=reference, verifier=verifier)
 
 
+def beyond_text(messages: Iterable[Message]) -> str | None:
+    """The type of the first part that is no text (``"image_url"``), None if all of it is text."""
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            known = part if isinstance(part, Mapping) else {}
+            if not isinstance(known.get("text"), str):
+                return str(known.get("type", "unknown"))
+    return None
+
+
 def _from_text(question: str | bytes, instruction: str) -> tuple[Message, ...]:
     if isinstance(question, bytes):
         try:
@@ -94,7 +105,7 @@ def _from_messages(messages: list[Message] | tuple[Message, ...]) -> tuple[Messa
         if not isinstance(role, str):
             raise InvalidProblem(f"message {position} has no role: {message!r:.80}")
     if not any(_text(message.get("content")).strip() for message in messages):
-        raise InvalidProblem("the messages have no text; images alone are no question")
+        raise InvalidProblem("the messages have no text; images alone are no question, put it beside them")
     return tuple(messages)
 
 

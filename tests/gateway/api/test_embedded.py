@@ -86,6 +86,14 @@ def test_what_it_cannot_honour_is_refused_by_name(client: OpenAI, field: str, va
         client.chat.completions.create(model=MODEL, messages=ASK, extra_body={field: value})
 
 
+@pytest.mark.parametrize("name", [MODEL, f"ponder/self-consistency(n=3)/{MODEL}"])
+def test_it_reads_no_images(client: OpenAI, name: str) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, picture]}]
+    with pytest.raises(openai.BadRequestError, match="reads no images, only text"):
+        client.chat.completions.create(model=name, messages=messages, max_tokens=8)
+
+
 def test_a_prompt_that_does_not_fit(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="context holds"):
         client.completions.create(model=MODEL, prompt="word " * 60_000, max_tokens=4)

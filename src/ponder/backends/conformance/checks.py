@@ -28,6 +28,10 @@ SCHEMA: Mapping[str, object] = {
     "required": ["ok"],
     "additionalProperties": False,
 }
+PICTURE: Mapping[str, object] = {
+    "type": "image_url",
+    "image_url": {"url": "data:image/gif;base64,R0lGODlhAQABAAAAACw="},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,7 @@ async def _undeclared(backend: Backend) -> None:
         Capability.N: replace(ASK, n=2),
         Capability.LOGPROBS: replace(ASK, logprobs=1),
         Capability.SCHEMA: replace(ASK, schema=SCHEMA),
+        Capability.IMAGES: replace(ASK, messages=(*ASK.messages, {"role": "user", "content": [PICTURE]})),
         Capability.THINKING: replace(ASK, thinking="low"),
         Capability.THINKING_BUDGET: replace(ASK, thinking=8),
     }

@@ -51,7 +51,7 @@ class LlamaCpp:
         WeightsError: the file cannot be loaded.
     """
 
-    capabilities = frozenset(set(Capability) - {Capability.THINKING_BUDGET})
+    capabilities = frozenset(set(Capability) - {Capability.THINKING_BUDGET, Capability.IMAGES})
     price: Price | None = Price(0.0, 0.0, 0.0, "local")
 
     def __init__(

@@ -32,8 +32,8 @@ __all__ = [
 ]
 
 _BASE = frozenset({Capability.SAMPLE, Capability.CANCEL})
-_CHAT = _BASE | {Capability.THINKING}
-_LOCAL = _BASE | {Capability.CONTINUE, Capability.LOGPROBS, Capability.N, Capability.SCHEMA}
+_CHAT = _BASE | {Capability.THINKING, Capability.IMAGES}
+_LOCAL = _BASE | {Capability.CONTINUE, Capability.LOGPROBS, Capability.N, Capability.SCHEMA, Capability.IMAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,9 @@ _TEXT = _BASE | {Capability.CONTINUE}
 _THINKING = {Capability.THINKING, Capability.THINKING_BUDGET}
 """The prompt is the template there, so nothing is left to say how much to reason."""
 
+_IMAGES = {Capability.IMAGES}
+"""A prompt is text."""
+
 TEXT_SERVERS: Mapping[str, Server] = MappingProxyType(
     {
         **{
@@ -131,9 +134,9 @@ TEXT_SERVERS: Mapping[str, Server] = MappingProxyType(
             for name, server in SERVERS.items()
         },
         "openai": Server("openai", _TEXT | {Capability.N, Capability.SEED, Capability.LOGPROBS}),
-        "vllm": replace(VLLM, capabilities=VLLM.capabilities - {Capability.THINKING}),
-        "sglang": replace(SGLANG, capabilities=SGLANG.capabilities - _THINKING),
-        "llamacpp": replace(LLAMACPP, capabilities=LLAMACPP.capabilities - _THINKING, bare_schema=True),
+        "vllm": replace(VLLM, capabilities=VLLM.capabilities - {Capability.THINKING} - _IMAGES),
+        "sglang": replace(SGLANG, capabilities=SGLANG.capabilities - _THINKING - _IMAGES),
+        "llamacpp": replace(LLAMACPP, capabilities=LLAMACPP.capabilities - _THINKING - _IMAGES, bare_schema=True),
         # It puts the prompt into the model's chat template, so that a prefix would end up in the question.
         "ollama": Server("ollama", _BASE | {Capability.SEED}),
     }
