@@ -75,5 +75,5 @@ def _outside_strings(text: str, *, lower: bool) -> str:
 
 
 def _dense(text: str, *, lower: bool) -> str:
-    text = re.sub(r"\s*([^\w\s])\s*", r"\1", re.sub(r"\s+", " ", text))
+    text = re.sub(r" ?([^\w\s]) ?", r"\1", re.sub(r"\s+", " ", text))
     return text.casefold() if lower else text

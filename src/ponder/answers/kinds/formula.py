@@ -28,7 +28,7 @@ _DEEPEST_POWER = 2
 _DEEPEST_NESTING = 20
 _LONGEST_EXPONENT = 4  # digits
 _LONGEST_NUMBER = 60  # digits
-_FACTORIAL = re.compile(r"\d{4,}\s?!|!\s?!\s?!|\)\s?!|\}\s?!")
+_FACTORIAL = re.compile(r"\d{4}\s?!|!\s?!\s?!|\)\s?!|\}\s?!")
 
 
 def read_formula(text: str) -> Reading | None:

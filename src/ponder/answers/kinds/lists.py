@@ -10,7 +10,7 @@ from ponder.answers.kinds.reading import Reading
 __all__ = ["read_list"]
 
 _SPLIT = re.compile(r"\s?[,;]\s{1,3}(?:and |or |und |et |y )?|\s?;\s?|,| (?:and|or|und|et|oder|ou|y) ")
-_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){1,10}")
 _OR = re.compile(r"\b(?:or|oder|ou)\b")
 _AND = re.compile(r"\b(?:and|und|et)\b")
 _BETWEEN = re.compile(r"(?:between|both|either) ", re.IGNORECASE)
