@@ -76,13 +76,13 @@ def compare(first: str, second: str, as_json: bool) -> int:
         print(json.dumps({"same": same, "decided_by": by, "answers": sides}, ensure_ascii=False))
     else:
         for text, reading in zip((first, second), readings, strict=True):
-            print(f"{text}\n  kind         {reading.kind}\n  normal form  {reading.normal}")
+            print(f"{text}\n  kind         {reading.called}\n  normal form  {reading.normal}")
         print(f"{'the same' if same else 'different'}, by {by}")
     return 0 if same else 1
 
 
 def _fields(reading: Reading | None) -> dict[str, str | None]:
-    return {"kind": None, "normal": None} if reading is None else {"kind": reading.kind, "normal": reading.normal}
+    return {"kind": None, "normal": None} if reading is None else {"kind": reading.called, "normal": reading.normal}
 
 
 def _show(fields: dict[str, str | None], as_json: bool) -> None:

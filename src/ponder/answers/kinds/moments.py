@@ -31,6 +31,7 @@ _WORD = r"([^\W\d_]{3,10})\.?"
 _DAY = r"(\d{1,2})(?:st|nd|rd|th|er|\.|º)?"
 _YEAR = r"(\d{3,4})"
 _ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:t00:00(?::00)?z?)?")
+_CJK = re.compile(r"(\d{4})\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日号일]")
 _NUMERIC = re.compile(r"(\d{1,2})([/.])(\d{1,2})\2(\d{4}|\d{2})")
 _DAY_FIRST = re.compile(rf"(?:the )?{_DAY} (?:of |de |di )?{_WORD}(?:,? (?:of |de |del )?{_YEAR})?")
 _MONTH_FIRST = re.compile(rf"{_WORD} (?:the )?{_DAY}(?:,? {_YEAR})?")
@@ -44,7 +45,8 @@ _CLOCK = re.compile(
 def read_date(text: str) -> Reading | None:
     """A date in words or as ISO 8601 has it, a month of a year, or a day of the week.
 
-    Of ``01/05/2024`` nobody knows which is the month: it is the same only as itself, zeros aside.
+    Of ``01/05/2024`` nobody knows which is the month: it is the same only as itself, zeros aside. ``25/12/2024`` can
+    only be one date.
     """
     said = plain(text).casefold().strip(" .,\"'*")
     if said in _WEEKDAY:
@@ -54,7 +56,11 @@ def read_date(text: str) -> Reading | None:
     said = rest if weekday else said
     if match := _ISO.fullmatch(said):
         return _date(int(match[1]), int(match[3]), int(match[4]), weekday)
+    if match := _CJK.fullmatch(said):
+        return _date(int(match[1]), int(match[2]), int(match[3]), weekday)
     if match := _NUMERIC.fullmatch(said):
+        if date := _one_way(int(match[1]), int(match[3]), match[4], weekday):
+            return date
         return Reading("date", f"{int(match[1])}/{int(match[3])}/{match[4]}")
     if (match := _DAY_FIRST.fullmatch(said)) and match[2] in _MONTH:
         return _date(int(match[3] or 0), _MONTH[match[2]], int(match[1]), weekday)
@@ -63,6 +69,13 @@ def read_date(text: str) -> Reading | None:
     if (match := _MONTH_YEAR.fullmatch(said)) and match[1] in _MONTH:
         return _date(int(match[2]), _MONTH[match[1]], 0, weekday)
     return None
+
+
+def _one_way(first: int, second: int, year: str, weekday: str) -> Reading | None:
+    """The date, where only one of two numbers can be the month and the year has four digits."""
+    if len(year) != 4 or (first > 12) == (second > 12):
+        return None
+    return _date(int(year), min(first, second), max(first, second), weekday)
 
 
 def _date(year: int, month: int, day: int, weekday: str) -> Reading | None:

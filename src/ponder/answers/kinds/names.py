@@ -28,6 +28,12 @@ _MIXED = re.compile(r"[A-Za-z0-9]{2,40}(?:[+-]|\^\{?\d?[+-]\}?)?")
 _COEFFICIENT = re.compile(r"\d{1,20}[a-z]{1,3}")
 _MINUTES = re.compile(r"\d{1,4}(?:'|''|\"|′|″)(?: ?\d{1,2}(?:'|''|\"|′|″))?")
 _CHESS = re.compile(r"(?:[KQRBN][a-h]?[1-8]?x?[a-h][1-8]|(?:[a-h]x)?[a-h][1-8](?:=[QRBN])?|O-O(?:-O)?)[+#]?")
+_TWO_LETTERS = re.compile(r"[A-Za-z]{2}")
+_SHORT_WORDS = {
+    "ai", "am", "an", "as", "at", "by", "da", "do", "du", "eu", "es", "go", "he", "hi", "if", "in", "is", "it",
+    "ja", "je", "la", "le", "me", "mu", "my", "no", "nu", "of", "oh", "ok", "on", "or", "ou", "pi", "pm", "si",
+    "so", "to", "tu", "tv", "ui", "uk", "un", "up", "us", "we", "xi",
+}  # fmt: skip
 _SCIENTIFIC = re.compile(r"\d{1,30}[eE][+-]?\d{1,6}")
 _LETTERS_SIGN = re.compile(r"[A-Za-z]{1,12}(?:\+{1,2}|-|#)")
 
@@ -37,7 +43,7 @@ def read_name(text: str) -> Reading | None:
     said = _SUBSCRIPT.sub(r"_\1", plain(text).strip(' "*$')).rstrip(".,;")
     if not said or len(said) > 2_000 or "\\" in said:
         return None
-    for read in (_version, _digits, _address, _signs):
+    for read in (_version, _digits, _address, _signs, _symbol):
         if normal := read(said):
             return Reading("name", normal)
     return None
@@ -84,3 +90,8 @@ def _signs(said: str) -> str:
     if not letters or not (digits or word[-1] in "+-"):
         return ""
     return "" if _SCIENTIFIC.fullmatch(word) else word
+
+
+def _symbol(said: str) -> str:
+    """Two letters are a symbol or a unit, in which case counts: ``CO`` and ``Co``, ``mg`` and ``Mg``."""
+    return said if _TWO_LETTERS.fullmatch(said) and said.casefold() not in _SHORT_WORDS else ""

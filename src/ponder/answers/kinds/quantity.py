@@ -10,7 +10,9 @@ from ponder.answers.kinds.number_words import read_number
 
 __all__ = ["Quantity", "read_quantity", "same_quantity"]
 
-_INTEGER = r"(?:\d{1,3}(?:,\d{3}){1,20}(?!\d)|\d{1,3}(?:\ \d{3}){1,20}(?!\d)|\d{1,400})"
+_INTEGER = (
+    r"(?:\d{1,3}(?:,\d{3}){1,20}(?!\d)|\d{1,2}(?:,\d{2}){1,9},\d{3}(?!\d)|\d{1,3}(?:\ \d{3}){1,20}(?!\d)|\d{1,400})"
+)
 _DECIMAL = rf"(?:{_INTEGER}(?:\.\d{{0,400}})?|\.\d{{1,400}})"
 _POWER = r"(?:[eE](?P<exponent>[+-]?\d{1,3})|\s?(?:\\times|\\cdot|\*|x)\s{0,3}10\s?\^\s?\{?(?P<ten>[+-]?\d{1,3})\}?)"
 _PART = r"(?:\{\s?(?P<%s>[+-]?[\d.]{1,60})\s?\}|(?P<%s>\d))"

@@ -26,3 +26,8 @@ class Reading:
     items: tuple[Reading, ...] = ()
     value: Any = None
     latex: str | None = None
+
+    @property
+    def called(self) -> str:
+        """The kind as people call it: a number with a unit or a currency is a quantity."""
+        return "quantity" if self.quantity is not None and self.quantity.unit else self.kind
