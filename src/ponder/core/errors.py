@@ -13,6 +13,7 @@
     │   ├── RateLimited            429                                   (retried)
     │   ├── CallTimeout            no answer in time                     (retried)
     │   ├── BrokenReply            half a JSON, a stream that closed     (retried)
+    │   ├── PartlyFailed           some choices of a call failed         (those are retried)
     │   └── Rejected               401, 403, 404, 400: asking again will not help
     ├── BudgetExhausted            told to a strategy when a limit is reached
     ├── StrategyError              the strategy itself is wrong
@@ -29,12 +30,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ponder.core.quoting import quoted
 
 if TYPE_CHECKING:
+    from ponder.core.backend import Choice, Usage
     from ponder.core.ledger import Bill
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "InvalidOption",
     "InvalidProblem",
     "MissingCapability",
+    "PartlyFailed",
     "PonderError",
     "PonderWarning",
     "RateLimited",
@@ -126,10 +129,14 @@ class WeightsError(PonderError):
 
 
 class BackendError(PonderError):
-    """A model call failed. `retryable` says whether the same call may succeed later."""
+    """A model call failed.
+
+    `retryable` says whether the same call may succeed later; `sent` is false for one that was not even made.
+    """
 
     exit_code = 2
     retryable = False
+    sent = True
 
 
 class Unreachable(BackendError):
@@ -158,6 +165,26 @@ class BrokenReply(BackendError):
     """The reply was cut off or is not what the wire promises."""
 
     retryable = True
+
+
+class PartlyFailed(BackendError):
+    """Some of a call's choices failed; `choices` are the others, by their place in the request.
+
+    `cause` is what became of the failed ones, and `usage` what the whole call is charged for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        choices: Mapping[int, Choice] | None = None,
+        usage: Usage | None = None,
+        cause: BackendError | BudgetExhausted | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.choices = dict(choices or {})
+        self.usage = usage
+        self.cause = cause or BackendError(message)
+        self.retryable = isinstance(self.cause, BackendError) and self.cause.retryable
 
 
 class Rejected(BackendError):

@@ -14,11 +14,12 @@ import stamina
 from ponder.core.backend import Backend, Choice, Completion, Progress, Request
 from ponder.core.branch import Ending
 from ponder.core.budget import Amount
-from ponder.core.errors import BackendError, BudgetExhausted, RateLimited, StrategyError, describe
+from ponder.core.errors import BackendError, BudgetExhausted, PartlyFailed, RateLimited, StrategyError, describe
 from ponder.core.ledger import Charge, Purpose
 from ponder.engine import records
-from ponder.engine.costs import most, spent
+from ponder.engine.costs import most, spent, spent_in_part
 from ponder.engine.journal import Entry
+from ponder.engine.kept import Kept
 from ponder.engine.memory import Memory
 from ponder.engine.slots import slots
 from ponder.engine.state import Lane, State
@@ -54,17 +55,27 @@ class Cut(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """One call over all its attempts. `row` and `charge` are those of the latest, `made` counts earlier lives' too."""
+    """One call over all its attempts.
+
+    `row`, `charge` and `came`, which is what it had produced when it was cut, are those of the latest; `made` counts
+    earlier lives' too. `kept` are choices that are complete, while the others are asked for again.
+    """
 
     lane: Lane
     step: int
     part: str
     purpose: Purpose
     request: Request
+    kept: Kept
     made: int = 0
     row: int = 0
     charge: Charge = Charge()
-    produced: tuple[Choice, ...] = ()
+    came: tuple[Choice, ...] = ()
+
+    @property
+    def produced(self) -> tuple[Choice, ...]:
+        """What there is of it so far."""
+        return self.kept.whole(self.came)
 
 
 class Caller:
@@ -85,6 +96,7 @@ class Caller:
         self._interrupted = interrupted
         self._slots = slots(backend)
         self._refund: anyio.Event | None = None
+        self._met: BackendError | None = None
         self.answered = 0
         self.failed_in_a_row = 0
 
@@ -94,12 +106,12 @@ class Caller:
         Branches whose call is cut off are closed with the text that had come.
 
         Raises:
-            BackendError: it failed, retries included.
+            BackendError: it failed, retries included; with `PartlyFailed` a part of it.
             BudgetExhausted: it does not fit the budget; for a call that is no branch also: the deadline passed.
             Cut: the deadline passed while it was under way, or an earlier life of the run had cut it off.
         """
-        call = _Call(lane, step, part, purpose, request)
         rows = self._memory.recorded.rows(lane.name, step, part)
+        call = _Call(lane, step, part, purpose, request, Kept(request, rows))
         call.made = sum("failed" in (row.result or {}) for row in rows)
         self._memory.take_up(lane, rows)
         earlier = self._memory.recorded.entry(lane.name, step, part)
@@ -107,10 +119,14 @@ class Caller:
             if earlier is not None:
                 return self._replay(call, earlier)
             if lane.sealed:
-                raise Cut
+                raise Cut(call.produced)
             return await self._live(call)
-        except BudgetExhausted as limit:
-            self._state.exhaust(limit)
+        except (BackendError, BudgetExhausted) as error:
+            cause = error.cause if isinstance(error, PartlyFailed) else error
+            if isinstance(cause, BudgetExhausted):
+                self._state.exhaust(cause)
+            if call.kept:
+                raise call.kept.failure(cause) from None
             raise
         except Cut as cut:
             self._close(call, cut)
@@ -153,6 +169,12 @@ class Caller:
         self.answered += 1
         self.failed_in_a_row = 0
 
+    def _failed(self, call: _Call) -> None:
+        if call.kept:  # the server does answer
+            self._succeeded()
+        else:
+            self.failed_in_a_row += 1
+
     async def _again(self, call: _Call, first: BackendError) -> Completion:
         """The further attempts, with the pauses of `stamina`; it costs too much time for calls that succeed."""
         failure: BackendError | None = first
@@ -164,33 +186,37 @@ class Caller:
                         error, failure = failure, None
                         raise error
                     return await self._attempt(call)
-        except BackendError as error:
-            self.failed_in_a_row += 1
+        except BackendError:
+            self._failed(call)
             raise
         raise AssertionError("stamina either returns or raises")
 
     async def _attempt(self, call: _Call) -> Completion:
-        ceiling = await self._reserve(call)
+        request = call.kept.rest
+        ceiling = await self._reserve(call, request)
         retries = int(call.made > 0)
         call.made += 1
-        call.produced = ()
+        call.came = ()
         if self._memory.writes:
             intent = records.intent(call.purpose, call.request)
             call.row = self._memory.intend(call.lane, call.step, call.part, intent)
         progress = Progress(spend=lambda: call.lane.account.reserve(ONE_CALL))
         if self._watch is not None:
-            progress.watch = _relay(self._watch, call.request, progress)
+            progress.watch = _relay(self._watch, request, progress)
         try:
-            completion = await self._generate(call.request, progress)
+            completion = await self._generate(request, progress)
+        except PartlyFailed as error:
+            kept = records.kept(call.kept.take(error))
+            self._settle(call, _held(ceiling, progress), spent_in_part(call.purpose, error, progress, retries))
+            self._settle_row(call, {**_outcome(call, error), **kept})
+            raise
         except Exception as error:
+            self._explain(error)
             self._settle(call, _held(ceiling, progress), spent(call.purpose, progress, retries, failures=1))
-            if isinstance(error, BackendError) and (call.made >= ATTEMPTS or _pause(error) is False):
-                self._settle_row(call, {"error": records.error(error)})
-            else:
-                self._settle_row(call, {"failed": describe(error)})
+            self._settle_row(call, _outcome(call, error))
             raise
         except BaseException:  # cancelled; what it had produced is paid for
-            call.produced = records.produced(progress)
+            call.came = records.produced(progress)
             self._settle(call, _held(ceiling, progress), spent(call.purpose, progress, retries))
             self._cut_row(call)
             raise
@@ -205,9 +231,19 @@ class Caller:
                 failures=progress.refused,
             ),
         )  # fmt: skip
+        completion = replace(completion, choices=call.kept.whole(completion.choices))
         if self._memory.writes:
             self._settle_row(call, records.completion(completion))
         return completion
+
+    def _explain(self, error: Exception) -> None:
+        """Why a call was not even made is told by what this run has met, not by whoever refused it for that."""
+        if not isinstance(error, BackendError):
+            return
+        if error.sent:
+            self._met = error
+        elif self._met is not None:
+            error.args = (str(self._met),)
 
     async def _generate(self, request: Request, progress: Progress) -> Completion:
         """One call; what the backend has to say of it goes to the answer's notes."""
@@ -217,9 +253,9 @@ class Caller:
             known = self._state.notes
             known.extend(note for note in dict.fromkeys(progress.notes) if note not in known)
 
-    async def _reserve(self, call: _Call) -> Amount:
+    async def _reserve(self, call: _Call, request: Request) -> Amount:
         """Set aside the most that the next attempt can cost, once calls under way have given back what they can."""
-        ceiling = most(call.request, self._state.price)
+        ceiling = most(request, self._state.price)
         try:
             while True:
                 if _late(call.lane):
@@ -269,12 +305,20 @@ class Caller:
         if "error" in result:
             failure = records.read_error(result["error"])
             if isinstance(failure, BackendError):
-                self.failed_in_a_row += 1
+                self._failed(call)
             raise failure
         if "cut" in result:
             raise Cut(records.read_cut(result), records.read_limit(result))
         self._succeeded()
         return records.read_completion(result)
+
+
+def _outcome(call: _Call, error: Exception) -> dict[str, Any]:
+    """What a failed attempt leaves in its row: an error if it was the last one."""
+    if isinstance(error, BackendError) and (call.made >= ATTEMPTS or _pause(error) is False):
+        cause = error.cause if isinstance(error, PartlyFailed) else error
+        return {"error": records.error(cause)}
+    return {"failed": describe(error)}
 
 
 def _held(ceiling: Amount, progress: Progress) -> Amount:
@@ -293,6 +337,7 @@ def _late(lane: Lane) -> bool:
 
 def _pause(error: Exception) -> bool | float:
     """Whether to try again, or the server's own wish when to."""
+    error = error.cause if isinstance(error, PartlyFailed) else error
     if not isinstance(error, BackendError) or not error.retryable:
         return False
     if isinstance(error, RateLimited) and error.retry_after is not None:

@@ -8,9 +8,10 @@ from typing import Any
 
 from ponder.core.backend import Price, Progress, Request
 from ponder.core.budget import Amount
+from ponder.core.errors import PartlyFailed
 from ponder.core.ledger import Charge, Purpose
 
-__all__ = ["PART", "most", "spent"]
+__all__ = ["PART", "most", "spent", "spent_in_part"]
 
 PART = 16_384
 """Tokens that an image, or another part of a message that is no text, may come to."""
@@ -52,4 +53,17 @@ def spent(purpose: Purpose, progress: Progress, retries: int, failures: int = 0)
         purpose=purpose, prompt=progress.prompt_tokens, cached=progress.cached_tokens, output=output,
         discarded=0 if kept else output, calls=1 + progress.more, retries=retries + progress.refused,
         failures=failures + progress.refused,
+    )  # fmt: skip
+
+
+def spent_in_part(purpose: Purpose, failure: PartlyFailed, progress: Progress, retries: int) -> Charge:
+    """What a call has cost of whose choices some failed: what those had produced is thrown away."""
+    if failure.usage is None:
+        return spent(purpose, progress, retries, failures=1)
+    good, usage = failure.choices.values(), failure.usage
+    return Charge(
+        purpose=purpose, prompt=usage.prompt, cached=usage.cached, output=usage.output,
+        thinking=sum(choice.thinking_tokens for choice in good),
+        discarded=max(0, usage.output - sum(choice.tokens for choice in good)),
+        calls=1 + progress.more, retries=retries + progress.refused, failures=1 + progress.refused,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ponder.core.actions import Extend
 from ponder.core.backend import Capability, Choice, Request
 from ponder.core.branch import Branch
-from ponder.core.errors import BackendError, BudgetExhausted, Rejected, StrategyError
+from ponder.core.errors import BackendError, BudgetExhausted, PartlyFailed, Rejected, StrategyError
 from ponder.core.ledger import Charge
 from ponder.engine.calls import Caller, Cut
 from ponder.engine.clusters import Clusters
@@ -156,21 +156,38 @@ class Extender:
                 for branch in (*now, *batch):
                     self._state.end(branch, "budget")
                 break
+            except PartlyFailed as error:
+                self._take(done, now, error.choices, leg, request)
+                self._fail(done, [branch for at, branch in enumerate(now) if at not in error.choices], error.cause)
+                done.chain = max(done.chain, before + max(choice.tokens for choice in error.choices.values()))
             except BackendError as error:
-                done.failure = error
-                for branch in now:
-                    self._state.end(branch, "failed", str(error))
+                self._fail(done, now, error)
                 if isinstance(error, Rejected):
                     raise
             else:
-                for branch, choice in zip(now, completion.choices, strict=True):
-                    self._grow(branch, choice, leg, request)
-                    done.grown.append((branch, choice))
+                self._take(done, now, dict(enumerate(completion.choices)), leg, request)
                 done.chain = max(done.chain, before + max(choice.tokens for choice in completion.choices))
-                self._state.reach(lane.depth + done.chain)
+            self._state.reach(lane.depth + done.chain)
             if count < fit:  # the rest needs what this call gave back
                 before = done.chain
         return done
+
+    def _take(
+        self, done: _Stretch, asked: Sequence[Branch], choices: Mapping[int, Choice], leg: Leg, request: Request
+    ) -> None:
+        for at, choice in choices.items():
+            self._grow(asked[at], choice, leg, request)
+            done.grown.append((asked[at], choice))
+
+    def _fail(self, done: _Stretch, branches: Sequence[Branch], cause: BackendError | BudgetExhausted) -> None:
+        if isinstance(cause, BudgetExhausted):
+            done.limit = cause
+            for branch in branches:
+                self._state.end(branch, "budget")
+            return
+        done.failure = cause
+        for branch in branches:
+            self._state.end(branch, "failed", str(cause))
 
     def _grow(self, branch: Branch, choice: Choice, leg: Leg, request: Request) -> None:
         limit = self._requests.settings.max_tokens

@@ -57,7 +57,8 @@ def up_to_the_failure(entries: Sequence[Entry]) -> list[Entry | None]:
 
     What failed since is tried again, as the server may be back, and stays paid for.
     """
-    last = max((entry.at for entry in entries if "choices" in (entry.result or {})), default=-1.0)
+    answered = [entry.at for entry in entries if {"choices", "kept"} & (entry.result or {}).keys()]
+    last = max(answered, default=-1.0)
 
     def revised(entry: Entry) -> Entry | None:
         if entry.at <= last:

@@ -17,10 +17,12 @@ __all__ = [
     "cut",
     "error",
     "intent",
+    "kept",
     "produced",
     "read_completion",
     "read_cut",
     "read_error",
+    "read_kept",
     "read_limit",
     "same",
 ]
@@ -88,6 +90,16 @@ def read_cut(result: Mapping[str, Any]) -> tuple[Choice, ...]:
 def read_limit(result: Mapping[str, Any]) -> BudgetExhausted | None:
     """The limit of `cut`."""
     return BudgetExhausted(**result["limit"]) if "limit" in result else None
+
+
+def kept(choices: Mapping[str, Choice]) -> dict[str, Any]:
+    """The complete choices of a call whose others failed, by the names of their branches."""
+    return {"kept": {name: _choice(choice) for name, choice in choices.items()}}
+
+
+def read_kept(result: Mapping[str, Any]) -> dict[str, Choice]:
+    """The choices of `kept`; none in another result."""
+    return {name: _read_choice(data) for name, data in result.get("kept", {}).items()}
 
 
 def error(failure: BackendError | BudgetExhausted) -> dict[str, Any]:

@@ -160,12 +160,16 @@ class State:
             self.book(Charge(discarded=choice.tokens))
 
     def cut(self, identities: Sequence[str], choices: Sequence[Choice], ending: Ending, limit: int) -> None:
-        """Branches whose call was cut off: they keep the text that had come."""
+        """Branches whose call was cut off: they keep the text that had come.
+
+        One that had ended by itself before a limit was reached has ended so.
+        """
         for position, identity in enumerate(identities):
             live = self.branches[identity].live
             if position < len(choices):
                 self.grow(identity, choices[position], limit)
-            if live:
+            whole = position < len(choices) and choices[position].finish in ("stop", "content_filter")
+            if live and not (whole and ending == "budget"):
                 self.end(self.put(replace(self.branches[identity], ending=None)), ending)
 
     def exhaust(self, limit: BudgetExhausted) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from ponder.core.errors import BackendError, RateLimited
+from ponder.core.errors import BackendError, PartlyFailed, RateLimited
 
 __all__ = ["COOLING", "THRESHOLD", "Breaker", "BreakerOpen", "State"]
 
@@ -30,6 +30,8 @@ LONGEST_COOLING = 120.0
 class BreakerOpen(BackendError):
     """The upstream is left alone for now; `retry_after` seconds from now it is tried again."""
 
+    sent = False
+
     def __init__(self, upstream: str, retry_after: float) -> None:
         super().__init__(
             f"upstream {upstream} has failed {THRESHOLD} times in a row; it is tried again in {retry_after:.0f} s"
@@ -43,7 +45,7 @@ class Breaker:
     Closed, every call goes through. After `THRESHOLD` failures in a row it is open, and no call does. When it has
     cooled down it is half-open: one call goes through, whose outcome decides. A failure is one after which the same
     call might succeed elsewhere (no connection, 5xx, silence, half a reply); an answer of 4xx shows that the upstream
-    is alive. What a client breaks off says nothing. It lives in one event loop.
+    is alive, and so do some of several choices. What a client breaks off says nothing. It lives in one event loop.
     """
 
     def __init__(self, upstream: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -82,7 +84,7 @@ class Breaker:
             yield
             failed = False
         except BackendError as error:
-            failed = error.retryable and not isinstance(error, RateLimited)
+            failed = error.retryable and not isinstance(error, RateLimited | PartlyFailed)
             raise
         finally:
             # Calls that began before it opened have nothing to say about how the upstream is now.

@@ -18,15 +18,25 @@ from ponder.backends.openai.events import DONE, Events
 from ponder.backends.openai.failures import from_event
 from ponder.backends.openai.learned import learned_of
 from ponder.backends.openai.reasoning import LIMITING
-from ponder.backends.openai.reply import EndedBadly, FewChoices, Habits, WrongShape, cut_at, read
+from ponder.backends.openai.reply import Failed, FewChoices, Habits, WrongShape, cut_at, read
 from ponder.backends.openai.reply_body import ReplyBody
 from ponder.backends.openai.servers import SERVERS, TEXT_SERVERS, UNKNOWN, Server, at_host, named
 from ponder.backends.openai.split import each_alone
 from ponder.backends.openai.stream import Stream
 from ponder.backends.openai.transport import LARGEST_REPLY, Transport
 from ponder.backends.openai.wire import Body, Target, chat_body, encode, text_body
-from ponder.core.backend import Capability, Completion, Price, Progress, Request
-from ponder.core.errors import BrokenReply, CallTimeout, InvalidOption, MissingCapability, Rejected, UnknownName
+from ponder.core.backend import Capability, Choice, Completion, Price, Progress, Request, Usage
+from ponder.core.errors import (
+    BackendError,
+    BrokenReply,
+    BudgetExhausted,
+    CallTimeout,
+    InvalidOption,
+    MissingCapability,
+    PartlyFailed,
+    Rejected,
+    UnknownName,
+)
 
 __all__ = ["OpenAI"]
 
@@ -182,10 +192,17 @@ class OpenAI:
         try:
             completion = await (self._alone if several else self._call)(request, progress)
             progress.notes += self._learned.notes(request)
-            return cut_at(completion, request) if "stop" in self._learned.dropped else completion
-        except (asyncio.CancelledError, BrokenReply, CallTimeout):
-            progress.prompt_tokens = max(progress.prompt_tokens, estimate_prompt(request))
+            choices = self._cut(completion.choices, request)
+            return replace(completion, choices=tuple(choices))
+        except PartlyFailed as error:
+            error.choices = dict(zip(error.choices, self._cut(error.choices.values(), request), strict=True))
             raise
+        except (asyncio.CancelledError, BrokenReply, CallTimeout):
+            progress.prompt_tokens = progress.prompt_tokens or estimate_prompt(request)
+            raise
+
+    def _cut(self, choices: Iterable[Choice], request: Request) -> Iterable[Choice]:
+        return cut_at(choices, request) if "stop" in self._learned.dropped else choices
 
     async def _call(self, request: Request, progress: Progress) -> Completion:
         body = self._body(request, Target(self.model, self._server, self.capabilities, self._learned))
@@ -225,27 +242,48 @@ class OpenAI:
         """The server has ignored ``n``: ask for the other choices, and for one a time from now on."""
         self._learned.lose(Capability.N, f"it gave one choice of {request.n}", self._transport.place)
         self._can()
-        for _ in range(request.n - 1):
-            progress.again()
+        try:
+            for _ in range(request.n - 1):
+                progress.again()
+        except BudgetExhausted as limit:
+            raise PartlyFailed(str(limit), dict(enumerate(first.choices)), first.usage, limit) from None
         return await each_alone(request, progress, self._call, first)
 
     async def _send(self, request: Request, progress: Progress, body: Body) -> Completion:
         limit = LARGEST_REPLY + request.n * request.max_tokens * BYTES_PER_TOKEN
+        stream = Stream(request, progress, self._habits)
 
         async def receive(response: Response) -> Completion:
             body = ReplyBody(self._transport.pieces(response, limit), response.content_type)
             if await body.is_stream():
-                return await self._follow(response, body, Stream(request, progress, self._habits))
+                return await self._follow(response, body, stream)
             reply = self._transport.json(await body.whole())
             self._raise_if_error(reply)
             return read(reply, request, self._habits)
 
         try:
             return await self._transport.post(self._path, encode(body), receive)
-        except EndedBadly as error:
-            raise BrokenReply(f"{self._transport.place} ended a reply with {str(error)!r}") from None
+        except Failed as failed:
+            if not failed.choices:
+                _book(failed.usage, progress)
+            raise self._error(failed) from None
         except WrongShape as error:
-            raise BrokenReply(f"{self._transport.place} gave a reply of the wrong shape: {error}") from None
+            broken = BrokenReply(f"{self._transport.place} gave a reply of the wrong shape: {error}")
+            raise self._broken(stream, broken) from None
+        except BackendError as error:
+            raise self._broken(stream, error) from None
+
+    def _error(self, failed: Failed) -> BackendError:
+        """The error for choices that failed by themselves, with those that did not."""
+        place = self._transport.place
+        told = isinstance(failed.why, str)
+        cause = BrokenReply(f"{place} {failed.why}") if told else from_event(place, failed.why)
+        return PartlyFailed(str(cause), failed.choices, failed.usage, cause) if failed.choices else cause
+
+    def _broken(self, stream: Stream, error: BackendError) -> BackendError:
+        """The error for a reply that broke off, with the choices that had ended by then."""
+        failed = stream.ended()
+        return error if failed is None else PartlyFailed(str(error), failed.choices, failed.usage, error)
 
     async def _follow(self, response: Response, body: ReplyBody, stream: Stream) -> Completion:
         """Read a stream to its end mark, or as far as it goes once every choice has ended."""
@@ -282,10 +320,13 @@ class OpenAI:
             raise from_event(self._transport.place, reply["error"])
         if reply.get("object") == "error" or (reply.get("type") == "error" and "message" in reply):
             raise from_event(self._transport.place, reply)
-        for choice in reply.get("choices") or ():
-            if isinstance(choice, dict) and choice.get("error"):  # OpenRouter
-                raise from_event(self._transport.place, choice["error"])
 
     async def aclose(self) -> None:
         """Close the connections. Safe to call twice; a later call opens new ones."""
         await self._transport.close()
+
+
+def _book(usage: Usage, progress: Progress) -> None:
+    """A call that failed is charged for what the server has counted."""
+    progress.prompt_tokens, progress.cached_tokens = usage.prompt, usage.cached
+    progress.grow(0, "", max(0, usage.output - sum(progress.tokens)))

@@ -15,7 +15,7 @@ from ponder.core.backend import Choice, Completion, Finish, Request, Usage
 
 __all__ = [
     "Draft",
-    "EndedBadly",
+    "Failed",
     "FewChoices",
     "Habits",
     "WrongShape",
@@ -35,8 +35,17 @@ class WrongShape(Exception):
     """The reply is JSON, but not what the API promises; the text says where."""
 
 
-class EndedBadly(Exception):
-    """The server says itself that a choice came to no end of its own; the text is its word."""
+class Failed(Exception):
+    """Choices failed, each by itself: `why` the first did, in words that follow the server's name, or its own error.
+
+    `choices` are those that did not, by their number, and `usage` is that of the whole reply.
+    """
+
+    def __init__(self, why: object, choices: Mapping[int, Choice], usage: Usage) -> None:
+        super().__init__("choices failed")
+        self.why = why
+        self.choices = choices
+        self.usage = usage
 
 
 class FewChoices(Exception):
@@ -64,7 +73,7 @@ class Draft:
 
     `content` still holds ``<think>`` blocks; `reasoning` is what the server kept apart itself. `tokens` is None until
     the server counted this choice by itself; `pieces` is how many pieces it came in. `names_stops` says that the server
-    would have named a stop string that ended it, in `stopped_by`.
+    would have named a stop string that ended it, in `stopped_by`. `failure` is why it is none, as `Failed` has it.
     """
 
     content: str = ""
@@ -77,6 +86,7 @@ class Draft:
     logprobs: list[float] = field(default_factory=list)
     first: dict[str, float] | None = None
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    failure: object = None
 
     def add_logprobs(self, logprobs: object) -> None:
         """Take over the log-probabilities of more tokens.
@@ -179,12 +189,24 @@ def read(reply: object, request: Request, habits: Habits) -> Completion:
     """A reply that came in one piece.
 
     Raises:
+        Failed: choices of it failed, or are not there.
+        FewChoices: there is one, and several were asked for.
         WrongShape: it is not the reply to this call.
     """
     choices = reply.get("choices") if isinstance(reply, dict) else None
     if not isinstance(reply, dict) or not isinstance(choices, list):
         raise WrongShape("'choices' is missing")
-    return complete([_read_choice(choice) for choice in choices], read_count(reply.get("usage")), request, habits)
+    drafts = [_draft(choice) for choice in choices]
+    return complete(drafts, read_count(reply.get("usage")), request, habits)
+
+
+def _draft(choice: object) -> Draft:
+    if isinstance(choice, dict) and choice.get("error"):  # OpenRouter
+        return Draft(failure=choice["error"])
+    try:
+        return _read_choice(choice)
+    except WrongShape as error:
+        return Draft(failure=f"gave a reply of the wrong shape: {error}")
 
 
 def _read_choice(choice: object) -> Draft:
@@ -211,18 +233,18 @@ def complete(drafts: list[Draft], counted: Count, request: Request, habits: Habi
     """Put the received choices and the server's count together; `counts` says how missing counts are made up for.
 
     Raises:
-        EndedBadly: a choice came to no end of its own.
+        Failed: choices came to no end of their own, call a tool without a name, or are not there.
         FewChoices: there is one, and several were asked for.
-        WrongShape: there are not as many choices as were asked for, or one calls a tool without a name.
+        WrongShape: there are more choices than were asked for.
     """
     if len(drafts) == 1 < request.n:
         raise FewChoices(complete(drafts, counted, replace(request, n=1), habits))
-    if len(drafts) != request.n:
-        raise WrongShape(f"it has {len(drafts)} of {request.n} choices")
+    few = f"it has {len(drafts)} of {request.n} choices"
+    if len(drafts) > request.n:
+        raise WrongShape(few)
+    drafts += [Draft(failure=f"gave a reply of the wrong shape: {few}") for _ in range(request.n - len(drafts))]
     for draft in drafts:
-        if draft.finish and end_of(draft.finish) == "failed":
-            raise EndedBadly(draft.finish)
-        _check_calls(draft.tool_calls)
+        draft.failure = draft.failure or _failure(draft)
         _cut_stop(draft, request)
     habits.apart |= any(draft.reasoning.strip() for draft in drafts)
     texts = [_texts(draft, request, habits) for draft in drafts]
@@ -244,15 +266,23 @@ def complete(drafts: list[Draft], counted: Count, request: Request, habits: Habi
         for draft, (thinking, visible), of_all, of_thinking in zip(drafts, texts, tokens, reasoning, strict=True)
     )
     prompt = counted.prompt if counted.prompt is not None else estimate_prompt(request)
-    return Completion(choices, Usage(prompt=prompt, cached=min(counted.cached, prompt), output=sum(tokens)))
+    usage = Usage(prompt=prompt, cached=min(counted.cached, prompt), output=sum(tokens))
+    failures = [draft.failure for draft in drafts if draft.failure]
+    if failures:
+        good = {at: choices[at] for at, draft in enumerate(drafts) if not draft.failure}
+        raise Failed(failures[0], good, usage)
+    return Completion(choices, usage)
 
 
-def _check_calls(calls: Iterable[Mapping[str, Any]]) -> None:
-    for call in calls:
+def _failure(draft: Draft) -> str | None:
+    if draft.finish and end_of(draft.finish) == "failed":
+        return f"ended a reply with {draft.finish!r:.60}"
+    for call in draft.tool_calls:
         function = call.get("function")
         named = isinstance(function, dict) and function.get("name") and isinstance(function.get("arguments"), str)
         if not named and "custom" not in call:
-            raise WrongShape("a tool call has no 'function' with a name and arguments")
+            return "gave a reply of the wrong shape: a tool call has no 'function' with a name and arguments"
+    return None
 
 
 def _guess(draft: Draft) -> int:
@@ -293,8 +323,8 @@ def _texts(draft: Draft, request: Request, habits: Habits) -> tuple[str, str]:
     return whole(reasoning.rstrip() if visible else reasoning), whole(visible)
 
 
-def cut_at(completion: Completion, request: Request) -> Completion:
-    """The reply of a server that takes no stop strings, ended where they would have ended it."""
+def cut_at(choices: Iterable[Choice], request: Request) -> list[Choice]:
+    """The choices of a server that takes no stop strings, ended where they would have ended."""
     boundaries, stops = request.stop, (*request.stop, *request.options.get("stop", ()))
 
     def cut(choice: Choice) -> Choice:
@@ -304,7 +334,7 @@ def cut_at(completion: Completion, request: Request) -> Completion:
         at, stop = min(ends)
         return replace(choice, text=choice.text[:at], finish="boundary" if stop in boundaries else "stop")
 
-    return replace(completion, choices=tuple(map(cut, completion.choices)))
+    return list(map(cut, choices))
 
 
 def whole(text: str) -> str:

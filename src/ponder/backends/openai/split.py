@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from ponder.backends.openai.counts import estimate_prompt
 from ponder.core.backend import Completion, Progress, Request, Usage
+from ponder.core.errors import BackendError, BrokenReply, BudgetExhausted, CallTimeout, PartlyFailed
 
 __all__ = ["Ask", "each_alone"]
 
@@ -16,25 +18,29 @@ Ask = Callable[[Request, Progress], Awaitable[Completion]]
 async def each_alone(request: Request, progress: Progress, ask: Ask, first: Completion | None = None) -> Completion:
     """The `n` choices of `request`, each from a call of its own; `first` has come already.
 
-    Each choice has a seed of its own. The prompt is charged with each call. What streams shows up in `progress`.
+    Each choice has a seed of its own. The prompt is charged with each call. What streams shows up in `progress`, and
+    so does what is complete.
 
     Raises:
-        BackendError: one of the calls failed; the others are given up.
+        BackendError: all calls failed, or with `PartlyFailed` some.
     """
     begun = 0 if first is None else 1
     parts = [_Part(request, index, progress, first if index < begun else None) for index in range(request.n)]
-    tasks = [asyncio.ensure_future(ask(part.request, part.progress)) for part in parts[begun:]]
+    tasks = [asyncio.ensure_future(part.call(ask)) for part in parts]
     try:
-        completions = [*([] if first is None else [first]), *await asyncio.gather(*tasks)]
+        await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    usages = [completion.usage for completion in completions]
-    return Completion(
-        tuple(choice for completion in completions for choice in completion.choices),
-        Usage(*(sum(getattr(usage, name) for usage in usages) for name in ("prompt", "cached", "output"))),
-    )
+    good = {index: part.done for index, part in enumerate(parts) if part.done is not None}
+    usage = Usage(progress.prompt_tokens, progress.cached_tokens, sum(progress.tokens))
+    failures = [part.failure for part in parts if part.failure is not None]
+    if not failures:
+        return Completion(tuple(done.choices[0] for done in good.values()), usage)
+    if not good:
+        raise failures[0]
+    raise PartlyFailed(str(failures[0]), {index: done.choices[0] for index, done in good.items()}, usage, failures[0])
 
 
 class _Part:
@@ -47,14 +53,36 @@ class _Part:
         self._index = index
         self._whole = whole
         self._prompt = self._cached = 0
+        self.done = done
+        self.failure: BackendError | BudgetExhausted | None = None
         if done is not None:
-            self.progress.prompt_tokens, self.progress.cached_tokens = done.usage.prompt, done.usage.cached
             whole.prompt_tokens = whole.cached_tokens = 0
-            self.progress.texts, self.progress.tokens = [done.choices[0].text], [done.choices[0].tokens]
-            if whole.texts or request.stream:
-                self._show(0)
-            else:
-                self._count()
+            self._book(done)
+
+    async def call(self, ask: Ask) -> None:
+        """Make the call, if it is not done; that it fails does not concern the others."""
+        if self.done is not None:
+            return
+        try:
+            self.done = await ask(self.request, self.progress)
+        except (BackendError, BudgetExhausted) as error:
+            self.failure = error
+            if isinstance(error, BrokenReply | CallTimeout):  # the server had the prompt
+                mine = self.progress
+                mine.prompt_tokens = mine.prompt_tokens or estimate_prompt(self.request)
+            self._count()
+        else:
+            self._book(self.done)
+
+    def _book(self, done: Completion) -> None:
+        """What is complete is paid for, whatever becomes of the others."""
+        mine, choice = self.progress, done.choices[0]
+        mine.prompt_tokens, mine.cached_tokens = done.usage.prompt, done.usage.cached
+        if (mine.texts, mine.tokens) == ([choice.text], [choice.tokens]):
+            self._count()
+            return
+        mine.texts, mine.tokens = [choice.text], [choice.tokens]
+        self._show(0)
 
     def _show(self, _: int) -> None:
         whole, mine = self._whole, self.progress

@@ -8,6 +8,7 @@ from typing import Any
 from ponder.backends.openai.counts import Count, read_count
 from ponder.backends.openai.reply import (
     Draft,
+    Failed,
     Habits,
     WrongShape,
     calls_of,
@@ -93,20 +94,36 @@ class Stream:
         """The whole reply; afterwards `progress` says exactly the same.
 
         Raises:
-            EndedBadly: a choice came to no end of its own.
+            Failed: choices came to no end of their own, or to none.
             FewChoices: the server has given the first choice only.
-            WrongShape: a choice was not finished.
         """
-        if len(self._lines) > 1 and not any(line.begun for line in self._lines[1:]):
+        others = self._lines[1:]
+        if others and not any(line.begun or line.draft.failure for line in others):
             del self._lines[1:]
-        unfinished = [at for at, line in enumerate(self._lines) if line.draft.finish is None]
-        if unfinished:
-            raise WrongShape(f"choice {unfinished[0]} was not finished")
+        for at, line in enumerate(self._lines):
+            if line.draft.finish is None:
+                line.draft.failure = (
+                    line.draft.failure or f"gave a reply of the wrong shape: choice {at} was not finished"
+                )
         completion = complete([line.close() for line in self._lines], self._count, self._request, self._habits)
         for line, choice in zip(self._lines, completion.choices, strict=True):
             line.correct(choice.text)
             line.book(choice.tokens)
         return completion
+
+    def ended(self) -> Failed | None:
+        """What is there of a stream that broke off: the choices that had ended by then; None if there are none."""
+        done = [line.draft.finish is not None and line.draft.failure is None for line in self._lines]
+        if not any(done) or all(done):
+            return None
+        for at, line in enumerate(self._lines):
+            if not done[at]:
+                line.draft.failure = line.draft.failure or "broke off"
+        try:
+            self.finish()
+        except Failed as failed:
+            return failed
+        return None
 
 
 class _Line:
@@ -129,6 +146,10 @@ class _Line:
         return self.draft.finish is not None or self.draft.pieces > 0
 
     def take(self, choice: Mapping[str, Any]) -> None:
+        if choice.get("error"):  # OpenRouter
+            self.draft.failure = choice["error"]
+            self.draft.finish = self.draft.finish or "error"
+            return
         delta = choice.get("delta") or {"content": choice.get("text")}
         if not isinstance(delta, dict):
             raise WrongShape("'delta' is no object")
