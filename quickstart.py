@@ -39,7 +39,7 @@ STATE = VENV / "installed.json"
 PYTHON = f"{sys.version} at {sys.base_prefix} in {VENV}"
 LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("runtime", "dev")}
 
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds without a sign of life."""
 
 PIP_WHEEL = "pip-26.3-py3-none-any.whl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from command import Ponder
 
 import ponder as library
 from ponder.backends.scripted import Scripted
+from ponder.replay.load import shipped
 from ponder.verifiers import NAMES
 from tests.servers import faults
 from tests.servers.chat import ChatServer
@@ -204,8 +206,38 @@ def test_a_run_without_a_store_leaves_nothing(ponder: Ponder, server: ChatServer
 def test_a_run_in_a_pipe_says_that_it_is_under_way(ponder: Ponder, server: ChatServer, model: str) -> None:
     server.faults.append(faults.hang)
     done = ponder("solve", "-m", model, "-s", "single", "-b", "seconds=1", "--json", "hi", PONDER_SIGN_AFTER="0")
-    assert " is under way: 0 of 1 branches done, 0 tokens, " in done.stderr
+    assert " is under way: 0 of 1 branch done, 0 tokens, " in done.stderr
     assert json.loads(done.stdout)["stopped_because"] == "the deadline passed"
+
+
+def test_the_sign_counts_what_streams_in(ponder: Ponder, server: ChatServer, model: str) -> None:
+    server.token_latency = 0.2
+    done = ponder("solve", "-m", model, "-s", "single", "-b", "seconds=3", "--json", "hi", PONDER_SIGN_AFTER="1")
+    assert re.search(r"under way: 0 of 1 branch done, [1-9]\d* tokens?, ", done.stderr)
+
+
+def test_a_server_that_does_not_answer_is_waited_for_visibly(ponder: Ponder, server: ChatServer, model: str) -> None:
+    server.models_fault = faults.hang
+    started = ponder.start("solve", "-m", f"{model}", "hi", PONDER_SIGN_AFTER="0")
+    try:
+        assert started.stderr is not None
+        assert started.stderr.readline().startswith("ponder: waiting for openai/test-model@http://127.0.0.1:")
+    finally:
+        started.kill()
+        started.communicate()
+
+
+@pytest.mark.parametrize("command", ["replay", "compare"])
+def test_playing_in_a_pipe_gives_signs(ponder: Ponder, command: str) -> None:
+    trace = () if command == "replay" else (str(shipped()), "--orders", "2")
+    done = ponder(command, *trace, PONDER_SIGN_AFTER="0.01")
+    assert done.returncode == 0
+    assert re.match(r"ponder: \d+ (method|of \d+ setting)s? played", done.stderr)
+
+
+def test_a_sign_after_no_number_of_seconds(ponder: Ponder, server: ChatServer, model: str) -> None:
+    refused = ponder("solve", "-m", model, "hi", PONDER_SIGN_AFTER="soon")
+    assert (refused.returncode, refused.stderr) == (2, "ponder: PONDER_SIGN_AFTER: 'soon' is no number of seconds\n")
 
 
 def test_verifiers_are_listed(ponder: Ponder) -> None:

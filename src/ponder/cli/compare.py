@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ import click
 
 from ponder.cli.options import examples, interpreted_option, json_option
 from ponder.cli.shell import say
+from ponder.cli.signs import signs
+from ponder.cli.words import count
 
 if TYPE_CHECKING:
     from ponder.bench.compare import Comparison
@@ -123,9 +126,17 @@ def _play(
 ) -> tuple[list[Measured], list[Entry], list[str]]:
     from ponder.bench.measure import measure
 
-    steps, unseen = len(entries) * len(traces), not sys.stderr.isatty()
-    with click.progressbar(length=steps, label="playing", file=sys.stderr, hidden=unseen) as bar:
-        measured, kept, left_out = measure(traces, entries, tick=lambda: bar.update(1), **how)
+    steps, played = len(entries) * len(traces), 0
+
+    def tick() -> None:
+        nonlocal played
+        played += 1
+        bar.update(1)
+
+    terminal = sys.stderr.isatty()
+    telling = nullcontext() if terminal else signs(lambda: f"{played} of {count(steps, 'setting')} played")
+    with click.progressbar(length=steps, label="playing", file=sys.stderr, hidden=not terminal) as bar, telling:
+        measured, kept, left_out = measure(traces, entries, tick=tick, **how)
     return measured, kept, [_left_out(curve, why, entries) for curve, why in left_out.items()]
 
 

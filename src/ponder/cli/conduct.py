@@ -6,17 +6,20 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
 from ponder.api import OnStart
+from ponder.cli.picture import Picture
 from ponder.cli.report import spent
 from ponder.cli.shell import Terminated, Unwritable, say, writing
+from ponder.cli.signs import NEXT_SIGN, first_sign
 from ponder.cli.sources import note_sources
 from ponder.cli.views import View
+from ponder.cli.words import count
 from ponder.core.answer import Answer
 from ponder.core.backend import Backend
 from ponder.core.errors import PonderError
@@ -27,12 +30,6 @@ __all__ = ["Outcome", "Start", "conduct"]
 
 REFRESH = 1 / 8
 """Seconds between two pictures."""
-
-FIRST_SIGN, NEXT_SIGN = 5.0, 30.0
-"""Seconds until a run that nobody watches on a terminal says that it is under way, and between two such signs.
-
-``PONDER_SIGN_AFTER`` sets the first.
-"""
 
 Start = Callable[[Watch, OnStart], Coroutine[Any, Any, Answer]]
 """Begins a run that reports to these two."""
@@ -54,8 +51,8 @@ class Outcome:
         return 0 if answer.value is not None or answer.whole or answer.abstained else 1
 
 
-def conduct(start: Start, backend: Backend, view: View) -> Outcome:
-    """Carry out a run against `backend`, and close it.
+def conduct(start: Start, backend: Backend, view: View, every: float = NEXT_SIGN) -> Outcome:
+    """Carry out a run against `backend`, and close it. There is a sign of life `every` so many seconds.
 
     The first SIGINT or SIGTERM makes the run answer with what it has, the second ends the process at once; the journal
     holds what was done. What a failed run had spent is a note on the exception.
@@ -65,7 +62,7 @@ def conduct(start: Start, backend: Backend, view: View) -> Outcome:
         KeyboardInterrupt: a signal came before the run had begun.
         BrokenPipeError: nobody reads the output any more; the run was stopped.
     """
-    conductor = _Conductor(view)
+    conductor = _Conductor(view, first_sign(), every)
     before = {number: signal.signal(number, conductor.signalled) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         answer = asyncio.run(conductor.run(start, backend))
@@ -82,17 +79,22 @@ def conduct(start: Start, backend: Backend, view: View) -> Outcome:
 
 
 class _Conductor:
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, first: float, every: float) -> None:
         self.signal: int | None = None
         self._view = view
+        self._first, self._every = first, every
+        self._picture: Picture | None = None
+        self._waits_for = ""
         self._live: Live | None = None
         self._name: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._next_sign = float(os.environ.get("PONDER_SIGN_AFTER", FIRST_SIGN))
+        self._born = time.monotonic()
+        self._next_sign = self._born + first
 
     async def run(self, start: Start, backend: Backend) -> Answer:
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.ensure_future(start(self._view.watch, self._began))
+        self._waits_for = backend.name
+        self._task = asyncio.ensure_future(start(self._watch, self._began))
         ticker = asyncio.ensure_future(self._tick())
         try:
             answer = await self._task
@@ -106,8 +108,14 @@ class _Conductor:
                 await ticker
 
     def _began(self, live: Live, name: str | None) -> None:
-        self._live, self._name = live, name
+        self._live, self._name, self._picture = live, name, Picture(live)
+        self._next_sign = time.monotonic() + self._first
         self._view.began(live)
+
+    def _watch(self, branch: str, text: str, tokens: int) -> None:
+        if self._picture is not None:
+            self._picture.watch(branch, text, tokens)
+        self._view.watch(branch, text, tokens)
 
     async def _tick(self) -> None:
         try:
@@ -121,17 +129,20 @@ class _Conductor:
             raise
 
     def _give_sign(self) -> None:
-        """A line on standard error from time to time, where it is no terminal: a log shows that the run is alive."""
-        live = self._live
-        if live is None or sys.stderr is None or sys.stderr.isatty() or live.clock() < self._next_sign:
+        """A line on standard error from time to time, where nothing else moves: the run is alive."""
+        now = time.monotonic()
+        if self._view.moves or now < self._next_sign:
             return
-        self._next_sign = live.clock() + NEXT_SIGN
-        branches = live.state.branches.values()
+        self._next_sign = now + self._every
+        if self._live is None or self._picture is None:
+            say(f"waiting for {self._waits_for}, {now - self._born:.0f} s")
+            return
+        branches = self._live.state.branches.values()
         done = sum(not branch.live for branch in branches)
         name = f"run {self._name}" if self._name else "the run"
         say(
-            f"{name} is under way: {done} of {len(branches)} branches done, "
-            f"{live.state.bill.total_tokens:,} tokens, {live.clock():.0f} s"
+            f"{name} is under way: {done} of {count(len(branches), 'branch', 'branches')} done, "
+            f"{count(self._picture.total_tokens, 'token')}, {self._live.clock():.0f} s"
         )
 
     def signalled(self, number: int, frame: FrameType | None) -> None:

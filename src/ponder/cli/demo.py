@@ -27,6 +27,14 @@ MAX_TOKENS = 300
 SINGLE = "single"
 SCALED = "self-consistency(n=5)"
 
+PHASES = (
+    (SINGLE, 0.0, "One pass, at temperature 0:"),
+    (SCALED, 0.7, "A vote among five samples, at temperature 0.7:"),
+)
+
+EVERY = 5.0
+"""Seconds between two signs of life: this is the first thing that a stranger sees."""
+
 
 @click.command(
     epilog=examples(
@@ -52,6 +60,7 @@ def demo(model: str | None, seed: int) -> int:
 
     store = open_store()
     print(f"{QUESTION}\n", flush=True)
+    view = view_for(json=False)
     backend = open_model(model)
     answers: list[Answer] = []
 
@@ -62,7 +71,10 @@ def demo(model: str | None, seed: int) -> int:
             lives.append(live)
             on_start(live, name)
 
-        for strategy, temperature in ((SINGLE, 0.0), (SCALED, 0.7)):
+        for strategy, temperature, words in PHASES:
+            if not view.moves:
+                view.refresh()
+                print(words, flush=True)
             answer = await asolve(
                 QUESTION, strategy=strategy, temperature=temperature, model=backend, seed=seed, max_tokens=MAX_TOKENS,
                 store=store, watch=watch, on_start=began,
@@ -72,7 +84,7 @@ def demo(model: str | None, seed: int) -> int:
                 break
         return answer
 
-    outcome = conduct(both, backend, view_for(json=False))
+    outcome = conduct(both, backend, view, EVERY)
     _compare(answers)
     return outcome.exit_code
 

@@ -26,7 +26,7 @@ def open_model(spec: str | None, price: Price | None = None) -> Backend:
     from ponder.backends.weights import terminal_progress
     from ponder.engine import prices
 
-    with terminal_progress() as show, blamed("model"):
+    with terminal_progress(doing="opening the model") as show, blamed("model"):
         backend = connect(DEFAULT_MODEL if spec is None else spec, show)
     backend.price = price or _in_file(spec, backend) or prices.of(backend)
     return backend

@@ -7,10 +7,12 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from ponder.cli.shell import Terminated, say
+from ponder.cli.signs import NEXT_SIGN, first_sign
 from ponder.cli.sources import note_sources
 from ponder.cli.words import clip, count, duration
 from ponder.core.backend import Backend, Prepares
@@ -79,14 +81,14 @@ async def _run(what: Recording, backend: Backend, out: Path, headway: Headway, s
 
 
 async def _tell(headway: Headway) -> None:
-    """One line that changes on a terminal; elsewhere one for each question."""
-    terminal, told = sys.stderr.isatty(), 0
+    """One line that changes on a terminal; elsewhere one for each question, and one where these take long."""
+    terminal, told, next_sign = sys.stderr.isatty(), 0, time.monotonic() + first_sign()
     try:
         while True:
             if terminal:
                 print(f"\r\x1b[K{clip(_line(headway), 79)}", end="", file=sys.stderr, flush=True)
-            elif headway.done > told:
-                told = headway.done
+            elif headway.done > told or time.monotonic() >= next_sign:
+                told, next_sign = headway.done, time.monotonic() + NEXT_SIGN
                 say(_line(headway))
             await asyncio.sleep(REFRESH)
     finally:

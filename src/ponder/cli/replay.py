@@ -11,6 +11,8 @@ import click
 
 from ponder.cli.options import examples, interpreted_option, json_option
 from ponder.cli.shell import say
+from ponder.cli.signs import signs
+from ponder.cli.words import count
 
 if TYPE_CHECKING:
     from ponder.core.errors import PonderError
@@ -105,7 +107,9 @@ def replay(
         "interpreted": interpreted,
     }
     left_out: list[PonderError] = []
-    rows = list(_rows([load_trace(file) for file in traces or (shipped(),)], chosen, how, left_out))
+    rows: list[dict[str, Any]] = []
+    with signs(lambda: f"{count(len(rows), 'method')} played so far"):
+        rows.extend(_rows([load_trace(file) for file in traces or (shipped(),)], chosen, how, left_out))
     if not rows:
         raise left_out[0]
     if as_json:

@@ -33,6 +33,8 @@ def usable() -> bool:
 class Screen:
     """Branches, votes and spend, redrawn in place; gone when the run ends."""
 
+    moves = True
+
     def __init__(self) -> None:
         self._console = Console(highlight=False)
         self._display = Display(console=self._console, auto_refresh=False, transient=True)

