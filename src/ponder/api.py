@@ -65,8 +65,11 @@ class Job:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        # Without the messages, which may hold images: it would copy them.
-        return {**asdict(replace(self, messages=())), "messages": [dict(message) for message in self.messages]}
+        # Without what may be large, images in messages and a client's own options: it would copy them, value by value.
+        settings = replace(self.settings, options={})
+        data = asdict(replace(self, messages=(), settings=settings))
+        data["settings"]["options"] = dict(self.settings.options)
+        return {**data, "messages": [dict(message) for message in self.messages]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Job:

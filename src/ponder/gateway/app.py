@@ -29,6 +29,7 @@ from ponder.gateway.openapi import document
 from ponder.gateway.operated import Operated
 from ponder.gateway.passed import EMBEDDINGS, Passed, Received
 from ponder.gateway.passthrough import Passthrough
+from ponder.gateway.reading import Reader
 from ponder.gateway.recovery import Recovery
 from ponder.gateway.running import Runs
 from ponder.gateway.runs import describe_run
@@ -61,6 +62,7 @@ class Gateway:
         self.longest = _ENVELOPE + max(
             caps.prompt_bytes for caps in (config.caps, *(key.caps for key in config.keys.values()))
         )
+        self.reader = Reader()
         self.bodies = Bodies(self.longest * max(2, config.branches + config.queue))
 
     @asynccontextmanager
@@ -76,6 +78,7 @@ class Gateway:
             self.passthrough.close()
             await self.models.aclose()
             await self.accounts.aclose()
+            self.reader.close()
 
 
 class _Completions:
@@ -99,8 +102,8 @@ class _Completions:
         key = await gateway.admission.identify(token_of(scope))
         await gateway.admission.take_turn(key)
         with gateway.bodies.of(key.name) as take:
-            body = await read_body(receive, gateway.longest, take)
-            head = read_head(body)
+            body = await gateway.reader.read(await read_body(receive, gateway.longest, take), key.name)
+            head = read_head(body.fields)
             if self._kind is None:
                 served = embedding(head, gateway.models)
             else:

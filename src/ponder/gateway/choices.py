@@ -32,5 +32,5 @@ def choices_of(n: object, best_of: object = None, prompt: object = None) -> int:
         Refused: `n` or `best_of` is no whole number, or less than 1.
     """
     each = max(whole("n", n) or 1, whole("best_of", best_of) or 1)
-    several = isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt)
+    several = isinstance(prompt, list) and not set(map(type, prompt)) <= {int}
     return each * (len(prompt) if isinstance(prompt, list) and several else 1)

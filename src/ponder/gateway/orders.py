@@ -22,6 +22,7 @@ from ponder.gateway.fallback import Route
 from ponder.gateway.fanout import checks_of
 from ponder.gateway.http import Scope, header
 from ponder.gateway.models import Models
+from ponder.gateway.reading import Body
 from ponder.gateway.record import record
 from ponder.gateway.running import Attempt, Order
 from ponder.gateway.wire import ChatRequest, Ponder, TextRequest, images_in, messages_of
@@ -34,11 +35,11 @@ _FOR_WHOLE_REPLIES = ("tools", "response_format")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client has sent: the `fields` that were read, the `options` that go on, and all of it as it came."""
+    """What a client has sent: the `fields` that were read, the `options` that go on, and all of it, the `body`."""
 
     fields: ChatRequest | TextRequest
     options: Mapping[str, Any]
-    body: bytes
+    body: Body
     scope: Scope
 
     @property
@@ -60,7 +61,7 @@ def order_of(request: Request, plan: Plan, route: Route, key: Key, models: Model
             if request.options.get(name) not in (None, [], {"type": "text"}):
                 raise BadRequest(f"{name}: {plan.strategy.name} cuts replies into stretches; use another", name)
     budget = _budget(request)
-    asked = hashlib.sha256(request.scope["path"].encode() + b"\n" + request.body).hexdigest()
+    asked = hashlib.sha256(f"{request.scope['path']}\n{request.body.digest}".encode()).hexdigest()
 
     def attempt(route: Route) -> Attempt:
         return _attempt(
@@ -81,13 +82,13 @@ def _attempt(
     verifier = fields.ponder.verifier if fields.ponder else None
     record().model, record().upstream, record().strategy = served.model, route.upstream, plan.strategy.name
     ask = Ask(
-        upstream=route.upstream, prompt_bytes=len(request.body), strategy=plan.spec, verifier=verifier,
-        max_tokens=fields.limit, budget=budget, price=price, images=images_in(request.body) if price else 0,
+        upstream=route.upstream, prompt_bytes=len(request.body.data), strategy=plan.spec, verifier=verifier,
+        max_tokens=fields.limit, budget=budget, price=price, images=images_in(request.body.fields) if price else 0,
     )  # fmt: skip
 
     def job(permit: Permit) -> Job:
         return Job(
-            messages=messages_of(fields, request.body),
+            messages=messages_of(fields, request.body.fields),
             strategy=plan.spec,
             model=backend.name,
             settings=_settings(request, permit.max_tokens or config.defaults.max_tokens),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,12 +14,12 @@ from ponder.gateway.admission import Admission, Ask
 from ponder.gateway.caps import Refused
 from ponder.gateway.choices import choices_of, whole
 from ponder.gateway.config import Key
-from ponder.gateway.failures import BadRequest
 from ponder.gateway.fallback import Route, Routes
 from ponder.gateway.http import Scope, Send
 from ponder.gateway.models import Models, Served
 from ponder.gateway.orders import deadline_of
 from ponder.gateway.passthrough import Passthrough
+from ponder.gateway.reading import Body
 from ponder.gateway.record import record
 from ponder.gateway.relay import Passing, Relayed
 from ponder.gateway.wire import Head, images_in
@@ -36,7 +35,7 @@ class Received(msgspec.Struct, frozen=True):
     """What a client has sent to the endpoint `path`; `began` is when, by the monotonic clock."""
 
     head: Head
-    body: bytes
+    body: Body
     path: str
     key: Key
     scope: Scope
@@ -77,13 +76,13 @@ class Passed:
             tried_for = time.monotonic() - received.began
 
     async def _attempt(self, route: Route, received: Received, send: Send, tried_for: float) -> None:
-        head, body, served = received.head, received.body, self._models.at(route)
+        head, body, served = received.head, received.body.data, self._models.at(route)
         record().model, record().upstream = served.model, route.upstream
         price = self._models.price(served)
         ask = Ask(
             upstream=route.upstream, prompt_bytes=len(body), n=choices_of(head.n, head.best_of, head.prompt),
             max_tokens=_limit(head, received.path), price=price, budget=Budget(seconds=deadline_of(received.scope)),
-            images=images_in(body) if price else 0, tried_for=tried_for,
+            images=images_in(received.body.fields) if price else 0, tried_for=tried_for,
         )  # fmt: skip
         async with self._admission.admit(received.key, ask) as permit:
             changes: dict[str, Any] = {} if route.model == head.model else {"model": route.model}
@@ -95,7 +94,7 @@ class Passed:
             if hides_usage:  # what the upstream does not count could not be booked right
                 changes["stream_options"] = {**options, "include_usage": True}
             if changes:
-                body = _changed(body, changes)
+                body = msgspec.json.encode(received.body.fields | changes)
             headers = {"x-ponder-fallback": route.header} if route.header else {}
             seconds = permit.budget.seconds
             passing = Passing(
@@ -131,10 +130,3 @@ def _streams(head: Head) -> bool:
     if head.stream is not None and not isinstance(head.stream, bool):
         raise Refused(400, "invalid_request", f"stream={quoted(head.stream)} is neither true nor false")
     return bool(head.stream)
-
-
-def _changed(body: bytes, changes: Mapping[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(msgspec.json.decode(body) | changes)
-    except msgspec.MsgspecError as error:
-        raise BadRequest(f"the body cannot be forwarded: {error}") from None

@@ -21,6 +21,7 @@ from ponder.gateway.metered import Meter
 from ponder.gateway.models import Models
 from ponder.gateway.orders import Request, order_of
 from ponder.gateway.progress import Progress
+from ponder.gateway.reading import Body
 from ponder.gateway.record import record
 from ponder.gateway.recovery import Recovery, booked
 from ponder.gateway.running import Attempt, Finished, Order, Running, Runs
@@ -45,7 +46,7 @@ class Scaled:
         self._recovery = recovery
 
     async def answer(
-        self, chosen: Chosen, plan: Plan, body: bytes, kind: type[ChatRequest] | type[TextRequest],
+        self, chosen: Chosen, plan: Plan, body: Body, kind: type[ChatRequest] | type[TextRequest],
         key: Key, scope: Scope, send: Send, meter: Meter,
     ) -> None:  # fmt: skip
         """Carry out one request.
@@ -58,7 +59,7 @@ class Scaled:
             BackendError: the model failed, and so did what was to take its place.
             ConnectionResetError: the client went away; the run was cancelled.
         """
-        request = Request(*read(body, kind), body, scope)
+        request = Request(*read(body.fields, kind), body, scope)
         route = self._routes.first(chosen.served.upstream.name, chosen.served.model)
         order = order_of(request, plan, route, key, self._models, self._config)
         progress = Progress() if request.fields.stream else None

@@ -13,12 +13,15 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from ponder.core.settings import LimitName
+from ponder.gateway.bounds import LONGEST, MOST, NAME
 from ponder.gateway.failures import BadRequest
+from ponder.gateway.spellings import Names
 
 __all__ = [
     "CHAT",
     "FORWARDED",
     "HONOURED",
+    "READ",
     "TEXT",
     "ChatRequest",
     "Function",
@@ -114,9 +117,23 @@ _HARMLESS: Mapping[str, Any] = {
 }  # fmt: skip
 """Values that ask for nothing: SDKs send defaults along."""
 
-DEEPEST = 200
-"""Levels of lists and objects in a request; whatever keeps or forwards it must not run out of stack."""
+READ = Names.of(
+    *CHAT, *TEXT, "input", "dimensions", "encoding_format",
+    stream_options=Names.of("include_usage", "include_obfuscation"),
+    messages=Names.of("role", content=Names.of("type")),
+    tools=Names.of("type", function=Names.of("name")),
+    response_format=Names.of("type", "json_schema"),
+)  # fmt: skip
+"""What is read of a body, at each level."""
 
+LARGEST_OPTIONS = 2**19
+"""Bytes of the fields that go with every call of a strategy, and into its journal: tools, for instance."""
+
+_QUOTED = 200
+"""Characters of what `msgspec` says, which quotes what it does not know."""
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME)]
+_Stop = Annotated[str, msgspec.Meta(max_length=LONGEST["stop"])]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
@@ -127,12 +144,12 @@ class Ponder(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     ``"tokens=20k,usd=0.05"``, `seconds` the deadline, `verifier` the name of one.
     """
 
-    strategy: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    strategy: Annotated[str, msgspec.Meta(max_length=NAME)] | None = None
     effort: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     n: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
-    budget: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    budget: Annotated[str, msgspec.Meta(max_length=NAME)] | None = None
     seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
-    verifier: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    verifier: Annotated[str, msgspec.Meta(max_length=NAME)] | None = None
 
 
 class Part(msgspec.Struct):
@@ -158,7 +175,7 @@ class StreamOptions(msgspec.Struct):
 class Function(msgspec.Struct):
     """What a tool is called."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1)]
+    name: Name
 
 
 class Tool(msgspec.Struct):
@@ -176,18 +193,18 @@ class ResponseFormat(msgspec.Struct):
 
 
 class _Settings(msgspec.Struct, kw_only=True):
-    model: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    model: Name
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     max_tokens: Tokens | None = None
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     seed: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
-    stop: str | Annotated[list[str], msgspec.Meta(max_length=16)] | None = None
+    stop: _Stop | Annotated[list[_Stop], msgspec.Meta(max_length=16)] | None = None
     frequency_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
-    logit_bias: dict[str, float] | None = None
-    user: str | None = None
+    logit_bias: Annotated[dict[str, float], msgspec.Meta(max_length=MOST["logit_bias"])] | None = None
+    user: Annotated[str, msgspec.Meta(max_length=NAME)] | None = None
     ponder: Ponder | None = None
 
     @property
@@ -199,11 +216,11 @@ class _Settings(msgspec.Struct, kw_only=True):
 class ChatRequest(_Settings, kw_only=True):
     """The body of a chat completion, as far as a strategy has to understand it."""
 
-    messages: Annotated[list[Message], msgspec.Meta(min_length=1)]
+    messages: Annotated[list[Message], msgspec.Meta(min_length=1, max_length=MOST["messages"])]
     max_completion_tokens: Tokens | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     response_format: ResponseFormat | None = None
-    tools: list[Tool] | None = None
+    tools: Annotated[list[Tool], msgspec.Meta(max_length=MOST["tools"])] | None = None
 
     @property
     def limit(self) -> int | None:
@@ -231,9 +248,9 @@ class TextRequest(_Settings, kw_only=True):
 
 
 class Head(msgspec.Struct):
-    """What decides where a request goes; the rest of its body is not looked at."""
+    """What decides where a request goes."""
 
-    model: str
+    model: Name
     stream: Any = None
     stream_options: Any = None
     n: Any = None
@@ -250,26 +267,15 @@ class _Asking(msgspec.Struct):
     ponder: Ponder
 
 
-def _number(text: str) -> float | int:
-    """A whole number may be written ``3.0`` (JSON Schema, section 6.1.1)."""
-    value = float(text)
-    return int(value) if value.is_integer() else value
-
-
-_head = msgspec.json.Decoder(Head, float_hook=_number)
-_whole = msgspec.json.Decoder(float_hook=_number)
-
-
-def read_head(body: bytes) -> Head:
+def read_head(fields: Mapping[str, Any]) -> Head:
     """The beginning of every request.
 
     Raises:
-        BadRequest: it is no JSON object, or names no model.
+        BadRequest: it names no model.
     """
     try:
-        str(body, "utf-8")  # the decoder does not look into what it skips
-        return _head.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return msgspec.convert(fields, Head)
+    except msgspec.ValidationError as error:
         raise _translated(error) from None
 
 
@@ -287,27 +293,30 @@ def read_ponder(head: Head) -> Ponder | None:
         raise _translated(error) from None
 
 
-def read(body: bytes, kind: type[ChatRequest] | type[TextRequest]) -> tuple[Any, dict[str, Any]]:
+def read(
+    fields: Mapping[str, Any], kind: type[ChatRequest] | type[TextRequest]
+) -> tuple[ChatRequest | TextRequest, dict[str, Any]]:
     """The body of a request that a strategy answers, and the fields that go with every call.
 
     A field that is null counts as absent.
 
     Raises:
-        BadRequest: a field is of the wrong type, out of bounds, too deep, or refused.
+        BadRequest: a field is of the wrong type, out of bounds, or refused.
     """
+    fields = {name: value for name, value in fields.items() if value is not None}
     try:
-        fields = {name: value for name, value in _whole.decode(body).items() if value is not None}
         request = msgspec.convert(fields, kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except msgspec.ValidationError as error:
         raise _translated(error) from None
-    if not _within(fields, DEEPEST):
-        raise BadRequest(f"the body is nested more than {DEEPEST} levels deep")
     table = CHAT if kind is ChatRequest else TEXT
     for name, value in fields.items():
         reason = table.get(name, FORWARDED)
         if reason not in (HONOURED, FORWARDED) and not _is_harmless(name, value):
             raise BadRequest(f"{name} cannot be honoured with a strategy: {reason}", name)
     options = {name: value for name, value in fields.items() if table.get(name, FORWARDED) == FORWARDED}
+    size = len(msgspec.json.encode(options))
+    if size > LARGEST_OPTIONS:
+        raise BadRequest(f"{size:,} bytes of fields go with every call; at most {LARGEST_OPTIONS:,} are taken")
     if isinstance(options.get("stop"), str):
         options["stop"] = [options["stop"]]
     return request, options
@@ -318,53 +327,31 @@ def _is_harmless(name: str, value: object) -> bool:
     return value == harmless and type(value) is type(harmless)  # for 0 is equal to False
 
 
-def _within(value: object, levels: int) -> bool:
-    """Whether `value` is nested that deep at most."""
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return True
-    return levels > 0 and all(_within(one, levels - 1) for one in value)
-
-
-def messages_of(request: ChatRequest | TextRequest, body: bytes) -> tuple[Mapping[str, Any], ...]:
+def messages_of(request: ChatRequest | TextRequest, fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """The messages as they came; of a text completion, the prompt as the one message of role ``prompt``."""
     if isinstance(request, ChatRequest):
-        return tuple(msgspec.json.decode(body)["messages"])
+        return tuple(fields["messages"])
     prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
     return ({"role": "prompt", "content": prompt},)
 
 
-class _Part(msgspec.Struct):
-    type: str = "text"
-
-
-class _Parts(msgspec.Struct):
-    content: str | list[_Part] | None = None
-
-
-class _Messages(msgspec.Struct):
-    messages: list[_Parts] = []
-
-
-_messages = msgspec.json.Decoder(_Messages)
-
-
-def images_in(body: bytes) -> int:
+def images_in(fields: Mapping[str, Any]) -> int:
     """How many parts of the messages are no text; a model may read much more of them than they have bytes."""
-    try:
-        contents = [message.content for message in _messages.decode(body).messages]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the upstream will say what is wrong with it
-        return 0
-    return sum(part.type != "text" for content in contents if isinstance(content, list) for part in content)
+    messages = fields.get("messages")
+    contents = [one.get("content") for one in messages if isinstance(one, dict)] if isinstance(messages, list) else ()
+    return sum(
+        isinstance(part, dict) and part.get("type", "text") != "text"
+        for content in contents
+        if isinstance(content, list)
+        for part in content
+    )
 
 
-def _translated(error: Exception) -> BadRequest:
-    """The decoder's words, with the place in front: ``messages[0].role: ...``."""
-    if not isinstance(error, msgspec.ValidationError):
-        return BadRequest(f"the body is no JSON: {error}")
+def _translated(error: msgspec.ValidationError) -> BadRequest:
+    """The words of `msgspec`, with the place in front: ``messages[0].role: ...``."""
     what, _, place = str(error).rpartition(" - at `$")
     if not what:
         return BadRequest(str(error))
     field = place.rstrip("`").lstrip(".")
-    return BadRequest(f"{field or 'the body'}: {what[:1].lower()}{what[1:]}", field.split("[")[0].split(".")[0] or None)
+    text = f"{field or 'the body'}: {what[:1].lower()}{what[1:_QUOTED]}"
+    return BadRequest(text, field.split("[")[0].split(".")[0] or None)

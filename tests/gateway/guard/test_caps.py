@@ -186,10 +186,10 @@ def test_the_worst_case_in_dollars_covers_what_the_tokens_cost(usd: float, promp
 
 
 def test_an_image_may_cost_more_than_its_address_is_long() -> None:
-    text = b'{"messages": [{"content": "What is this?"}, {"content": [{"type": "text", "text": "and this?"}]}]}'
-    image = (
-        b'{"messages": [{"content": [{"type": "text"}, {"type": "image_url", "image_url": {"url": "https://x/y"}}]}]}'
-    )
-    assert (images_in(text), images_in(image), images_in(b"[]"), images_in(b'{"messages": 7}')) == (0, 1, 0, 0)
+    part, picture = {"type": "text", "text": "and this?"}, {"type": "image_url", "image_url": {"url": "https://x/y"}}
+    text = {"messages": [{"content": "What is this?"}, {"content": [part]}]}
+    image = {"messages": [{"content": [part, picture]}]}
+    nothing = ({}, {"messages": 7}, {"messages": [7, {"content": {}}, {"content": ["x", None]}]})
+    assert [images_in(fields) for fields in (text, image, *nothing)] == [0, 1, 0, 0, 0]
     seen, unseen = (demand(ask(price=Price(1, 1, 1, "given"), images=n), Caps(), 1000).least_usd for n in (1, 0))
     assert seen - unseen == pytest.approx(PART * 1e-6)
