@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from ponder.core.branch import Branch
 from ponder.core.errors import InvalidOption, UnknownName
 from ponder.core.problem import Problem
 from ponder.core.verifier import Verifier
-from ponder.verifiers import NAMES, resolve
+from ponder.verifiers import EXAMPLES, NAMES, Function, resolve
 
 pytestmark = pytest.mark.anyio
 
@@ -115,3 +116,23 @@ def test_a_wrong_spec_is_one_clear_line(spec: str, complaint: str) -> None:
 @pytest.mark.parametrize("spec", [name for name in NAMES if ":" not in name])
 def test_every_listed_name_resolves(spec: str) -> None:
     assert resolve(spec).name in spec
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_has_an_example_that_is_one(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("point.json").write_text("{}")
+    Path("checks.py").write_text("def is_short(problem, answer): return len(answer) < 9\n")
+    [spec] = shlex.split(EXAMPLES[name])
+    assert isinstance(resolve(spec), Verifier)
+
+
+@pytest.mark.parametrize("parameters", ["", "answer", "problem, answer, model", "*, problem, answer"])
+def test_a_function_that_does_not_take_problem_and_answer_is_refused_before_it_is_called(parameters: str) -> None:
+    with pytest.raises(InvalidOption, match="is called with the problem and the answer"):
+        Function(eval(f"lambda {parameters}: 1"))
+
+
+@pytest.mark.parametrize("parameters", ["problem, answer", "*all", "p, a, more=1", "a, /, b, **rest"])
+def test_any_function_that_can_be_called_so_will_do(parameters: str) -> None:
+    Function(eval(f"lambda {parameters}: 1"))

@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
-from ponder.core.errors import PonderError, VerifierError, describe
+from ponder.core.errors import InvalidOption, PonderError, VerifierError, describe
 from ponder.core.problem import Problem
 from ponder.core.verifier import Ask
 from ponder.verifiers.stated import stated
@@ -22,16 +22,33 @@ Judge = Callable[[Problem, str], float | bool | Awaitable[float | bool]]
 
 
 class Function:
-    """Scores with any Python callable. A plain function runs in a thread, an ``async def`` in the event loop."""
+    """Scores with any Python callable. A plain function runs in a thread, an ``async def`` in the event loop.
+
+    Raises:
+        InvalidOption: it cannot be called with a problem and an answer.
+    """
 
     needs: frozenset[Capability] = frozenset()
 
     def __init__(self, judge: Judge, name: str | None = None) -> None:
         self.name = name or getattr(judge, "__qualname__", None) or type(judge).__name__
         self._judge = judge
+        self._check_signature()
         self._asynchronous = inspect.iscoroutinefunction(judge) or inspect.iscoroutinefunction(
             getattr(judge, "__call__", None)  # noqa: B004 - an object with `async def __call__`
         )
+
+    def _check_signature(self) -> None:
+        try:
+            signature = inspect.signature(self._judge)
+        except (TypeError, ValueError):  # some of C's have none
+            return
+        try:
+            signature.bind(None, None)
+        except TypeError:
+            raise InvalidOption(
+                f"verifier {self.name} takes {signature!s:.80}; it is called with the problem and the answer"
+            ) from None
 
     async def score(self, problem: Problem, branch: Branch, ask: Ask) -> float:
         """What the function gives.

@@ -23,18 +23,32 @@ from ponder.verifiers.p_yes import MAX_RATIONALES, PYes
 from ponder.verifiers.regex import Regex
 from ponder.verifiers.schema import JsonSchema
 
-__all__ = ["NAMES", "resolve"]
+__all__ = ["EXAMPLES", "NAMES", "SIGNATURE", "resolve"]
 
 NAMES = {
     "choice": "the letter of a multiple choice equals the reference",
     "exact": "the answer is the reference, character by character",
     "json-schema:FILE": "the answer is JSON that the schema in FILE allows",
     "math": "the answer means the same as the reference",
-    "p-yes(k=0)": "the model's own probability that the answer is right; k checks in writing before the verdict",
+    "p-yes(k=0)": "the model's own probability that the answer is right; with k checks in writing before the verdict",
     "regex:PATTERN": "the pattern is found in the answer",
-    "MODULE:NAME": "a Python function (problem, answer) -> score or bool; MODULE may be a path to a .py file",
+    "MODULE:NAME": "what a function of your own gives; MODULE may be a path to a .py file",
 }
 """What `resolve` understands: spec -> one line for help texts."""
+
+EXAMPLES = {
+    "choice": "choice",
+    "exact": "exact",
+    "json-schema:FILE": "json-schema:point.json",
+    "math": "math",
+    "p-yes(k=0)": "'p-yes(k=4)'",
+    "regex:PATTERN": r"'regex:^\d{4}$'",
+    "MODULE:NAME": "./checks.py:is_short",
+}
+"""One spec for each of the names, quoted for a shell."""
+
+SIGNATURE = "def check(problem: Problem, answer: str) -> float | bool"
+"""What a function of the user's looks like; or ``async def``."""
 
 _PLAIN: dict[str, Callable[[], Verifier]] = {"choice": Choice, "exact": Exact, "math": Math}
 _WITH_ARGUMENT: dict[str, Callable[[str], Verifier]] = {"regex": Regex, "json-schema": JsonSchema.from_file}
