@@ -30,21 +30,26 @@ def test_extract_finds_none(ponder: Ponder, reply: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "same"),
+    ("first", "second", "same", "by"),
     [
-        ("0.5", "1/2", True),
-        ("5 km", "5000 m", True),
-        ("2-1", "1-2", False),
-        ("x^2-1", "(x-1)(x+1)", True),
-        ("B", "(C)", False),
+        ("0.5", "1/2", True, "kind and normal form"),
+        ("5 km", "5000 m", True, "a table of units"),
+        ("3 ft", "2 yd", False, "a table of units"),
+        ("2-1", "1-2", False, "kind and normal form"),
+        ("x^2-1", "(x-1)(x+1)", True, "computer algebra"),
+        ("x+1", "x+2", False, "computer algebra"),
+        ("a b", "a b", True, "every character"),
+        ("B", "(C)", False, "kind and normal form"),
     ],
 )
-def test_compare_says_whether_two_answers_are_the_same(ponder: Ponder, first: str, second: str, same: bool) -> None:
+def test_compare_says_whether_two_answers_are_the_same(
+    ponder: Ponder, first: str, second: str, same: bool, by: str
+) -> None:
     shown = ponder("answer", "compare", first, second)
     assert shown.returncode == (0 if same else 1)
-    assert shown.stdout.splitlines()[-1].startswith("the same, by " if same else "different, by ")
+    assert shown.stdout.splitlines()[-1] == f"{'the same' if same else 'different'}, by {by}"
     told = json.loads(ponder("answer", "compare", first, second, "--json").stdout)
-    assert told["same"] is same
+    assert (told["same"], told["decided_by"]) == (same, by)
     assert [side["answer"] for side in told["answers"]] == [first, second]
 
 

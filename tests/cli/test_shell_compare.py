@@ -121,6 +121,17 @@ def test_a_method_that_does_not_fit_is_left_out_before_anything_is_played(ponder
     assert "/task: self-consistency(n=9): self-consistency opens more branches than the 4 that" in second
 
 
+@pytest.mark.parametrize("misfits", [["best-of-n(n=2)"], ["self-consistency(n=9)", "best-of-n"]])
+def test_where_nothing_fits_that_was_asked_for_the_baselines_are_played(
+    ponder: Ponder, trace: str, misfits: list[str]
+) -> None:
+    done = ponder("compare", trace, *(part for spec in misfits for part in ("--method", spec)), *FAST)
+    assert done.returncode == 0, done.stderr
+    assert "adaptive-consistency(n=4,threshold=0.95)" in done.stdout
+    assert "vote of all: 80.0 %" in done.stdout
+    assert [line.split(": ")[1:4:2] for line in done.stderr.splitlines()] == [["left out", spec] for spec in misfits]
+
+
 def test_one_question_is_too_few_to_know_an_interval(ponder: Ponder, tmp_path: Path) -> None:
     done = ponder("compare", write(tmp_path / "M.task.json", [QUESTION]), *FAST, "-o", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
@@ -136,10 +147,6 @@ def test_one_question_is_too_few_to_know_an_interval(ponder: Ponder, tmp_path: P
         (("--method", "cmc@2", "--sweep"), "effort 2 must lie between 0 and 1"),
         (("--orders", "0"), "orders=0 must lie between 1"),
         (("--accuracy", "101"), "101"),
-        (
-            ("--method", "self-consistency(n=5)"),
-            "self-consistency opens more branches than the 4 that",
-        ),
         (("-o", "{trace}"), "cannot be written: "),
         (("-o", "{trace}/deeper"), "cannot be written: Not a directory; give another folder with -o"),
     ],

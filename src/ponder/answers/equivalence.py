@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 import anyio.lowlevel
@@ -13,9 +14,20 @@ from ponder.answers.kinds import Reading, read, settle
 from ponder.core.errors import VerifierError
 from ponder.workers.pool import Dropped, JobFailed, Undecided, Workers, shared_workers, wait
 
-__all__ = ["Equivalence"]
+__all__ = ["Decision", "Equivalence"]
 
 _REMEMBERED = 10_000
+
+
+_DECIDERS = {"same_units": "a table of units", "same": "computer algebra"}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether two answers mean the same, and what told, in a phrase."""
+
+    same: bool
+    by: str
 
 
 class Equivalence:
@@ -37,18 +49,26 @@ class Equivalence:
         Raises:
             VerifierError: the comparing process cannot be started.
         """
+        return left == right or (await self.decide(left, right)).same
+
+    async def decide(self, left: str, right: str) -> Decision:
+        """The same, with what told.
+
+        Raises:
+            VerifierError: the comparing process cannot be started.
+        """
         if left == right:
-            return True
+            return Decision(True, "every character")
         readings = read(left), read(right)
         settled = settle(*readings)
         if settled is not None:
-            return settled
+            return Decision(settled, "kind and normal form")
         await anyio.lowlevel.checkpoint_if_cancelled()  # where there is no time left, no work is begun
         job, first, second = _job(*readings)
         try:
-            return await self._verdict(job, first, second)
+            return Decision(await self._verdict(job, first, second), _DECIDERS[job])
         except (Undecided, JobFailed):
-            return False
+            return Decision(False, f"default: {_DECIDERS[job]} came to no end")
 
     async def _verdict(self, job: str, first: Any, second: Any) -> bool:
         while True:

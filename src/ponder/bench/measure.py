@@ -71,7 +71,7 @@ def measure(
 
     Raises:
         TraceError: no branch has a right answer, so that nothing can be compared.
-        StrategyError, TooFewBranches, MissingCapability: nothing that was asked for fits; the first complaint.
+        StrategyError, TooFewBranches, MissingCapability: nothing at all fits, not even a baseline; the first complaint.
     """
     import numpy as np
 
@@ -96,7 +96,6 @@ def measure(
         return True
 
     fitting = [entry for entry in entries if fits(entry)]
-    _check_asked(entries, fitting, first)
     kept: list[Entry] = []
     played: list[list[NDArray[np.float64]]] = []
     for entry in fitting:
@@ -112,7 +111,8 @@ def measure(
             played.append(columns)
         except UNFIT as error:
             leave_out(entry, trace, error)
-    _check_asked(entries, kept, first)
+    if first and not kept:
+        raise first[0]
     measured = [
         Measured(
             name=trace.name,
@@ -123,13 +123,6 @@ def measure(
         for t, trace in enumerate(traces)
     ]
     return measured, kept, left_out
-
-
-def _check_asked(entries: Sequence[Entry], left: Sequence[Entry], complaints: Sequence[Exception]) -> None:
-    """Something must be left of what was asked for, if anything was; and something at all."""
-    wanted = any(entry.asked for entry in entries)
-    if complaints and not any(entry.asked or not wanted for entry in left):
-        raise complaints[0]
 
 
 def _named(trace: Trace) -> tuple[tuple[str, int], ...]:

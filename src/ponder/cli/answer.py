@@ -60,17 +60,16 @@ def extract(file: Path, question: str, as_json: bool) -> int:
 @click.argument("second")
 @json_option
 def compare(first: str, second: str, as_json: bool) -> int:
-    """Show the kinds and normal forms of two answers, and whether they are the same.
+    """Show the kinds and normal forms of two answers, whether they are the same, and what told.
 
     Exit status 1 if they differ. An answer that begins with a minus comes after "--".
     """
     from ponder.answers import Equivalence
-    from ponder.answers.kinds import read, settle
+    from ponder.answers.kinds import read
 
     readings = read(first), read(second)
-    settled = settle(*readings)
-    same = settled if settled is not None else asyncio.run(Equivalence().same(first, second))
-    by = "computer algebra or a table of units" if settled is None and first != second else "kind and normal form"
+    decision = asyncio.run(Equivalence().decide(first, second))
+    same, by = decision.same, decision.by
     if as_json:
         sides = [{"answer": text, **_fields(reading)} for text, reading in zip((first, second), readings, strict=True)]
         print(json.dumps({"same": same, "decided_by": by, "answers": sides}, ensure_ascii=False))

@@ -80,7 +80,7 @@ def compare(
     Prints every method with its interval, the Pareto front, what an accuracy costs, which method is ahead of which at
     equal cost, and which is both more accurate and cheaper; for each trace and for all together. Intervals and tests
     are paired over questions. A method that does not fit all traces (too few branches, no scores) is left out, and
-    named at the end.
+    named at the end; the baselines are there even if nothing else is.
     """
     import ponder.controllers
     import ponder.strategies  # noqa: F401 - registers them
