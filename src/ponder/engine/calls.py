@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,6 +37,9 @@ ONE_CALL = Amount(calls=1)
 
 LONGEST_WAIT = 60.0
 """Seconds that a server's Retry-After may make us wait."""
+
+JITTER = 1.0
+"""Seconds over which calls spread that a server has told the same time."""
 
 Watch = Callable[[str, str, int], None]
 """Told of streamed text: (branch id, text of the running choice, its tokens)."""
@@ -341,7 +345,8 @@ def _pause(error: Exception) -> bool | float:
     if not isinstance(error, BackendError) or not error.retryable:
         return False
     if isinstance(error, RateLimited) and error.retry_after is not None:
-        return error.retry_after if error.retry_after <= LONGEST_WAIT else False
+        # Those who were told the same come back one after the other.
+        return error.retry_after + random.uniform(0, JITTER) if error.retry_after <= LONGEST_WAIT else False
     return True
 
 

@@ -35,6 +35,8 @@ class Upstream:
     reply of its models: what a reply is taken for when a client sets no limit. `timeout` is how long it may be silent.
     `kind` is the kind of server, where it does not say itself; `capabilities` are what it can do: all of it, or with
     signs (``"+seed"``, ``"-n"``) what differs from its kind.
+    `request_headers` are the names, in lower case, of a client's headers that go on to it, `response_headers` those of
+    its own that go on to the client, besides the usual ones.
     `fallback` is the name of another upstream that takes over, or `SINGLE`: one pass instead of many.
     """
 
@@ -48,6 +50,8 @@ class Upstream:
     capabilities: tuple[str, ...] = ()
     price: Price | None = None
     timeout: Seconds = 600.0
+    request_headers: tuple[str, ...] = ()
+    response_headers: tuple[str, ...] = ()
     fallback: str | None = None
 
     @property

@@ -13,6 +13,7 @@ from ponder.core.errors import InvalidOption, UsageError
 from ponder.gateway.config import LOCAL, SINGLE, Caps, Config, Defaults, Key, Limits, Upstream
 from ponder.gateway.config_checks import check_together
 from ponder.gateway.cors import check_origin
+from ponder.gateway.headers import check_request_header, check_response_header
 from ponder.gateway.keys import check_name
 from ponder.gateway.own_strategies import load_strategies
 from ponder.gateway.tables import Faults, Place
@@ -146,6 +147,8 @@ def _upstream(name: str, given: Any, faults: Faults) -> Upstream:
         faults.add((*place, "models"), f"{'.'.join(place)}: models={models!r} is not a list of names")
     if kind is not None:
         faults.attempt((*place, "kind"), lambda: _kind(kind))
+    asked = _headers(table, "request_headers", check_request_header, place, faults)
+    told = _headers(table, "response_headers", check_response_header, place, faults)
     if capabilities:
         faults.attempt((*place, "capabilities"), lambda: _capabilities(capabilities))
     upstream = faults.values(Upstream(name=name, url=url or LOCAL), table, place)
@@ -157,8 +160,19 @@ def _upstream(name: str, given: Any, faults: Faults) -> Upstream:
         models=tuple(map(str, models)),
         kind=kind,
         capabilities=tuple(map(str, capabilities)),
+        request_headers=asked,
+        response_headers=told,
         price=None if price is None else faults.attempt((*place, "price"), lambda: _price(price)),
     )
+
+
+def _headers(
+    table: dict[str, Any], name: str, check: Callable[[object], None], place: Place, faults: Faults
+) -> tuple[str, ...]:
+    given = faults.take(table, name, list, place) or []
+    for one in given:
+        faults.attempt((*place, name), partial(check, one))
+    return tuple(str(one).lower() for one in given)
 
 
 def _address(url: str) -> None:

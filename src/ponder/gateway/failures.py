@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ from ponder.gateway.breaker import BreakerOpen
 from ponder.gateway.caps import Refused
 from ponder.gateway.record import record
 
-__all__ = ["BadRequest", "Failure", "NotFound", "failure_of"]
+__all__ = ["BadRequest", "Failure", "NotFound", "failure_of", "wait_of"]
 
 _ADDRESS = re.compile(r"\bhttps?://[^\s'\",;)]+")
 
@@ -105,7 +106,7 @@ def _failure_of(error: BaseException, text: str) -> Failure:
 def _of_upstream(error: BackendError, text: str) -> Failure:
     match error:
         case RateLimited():
-            return Failure(429, text, "upstream_rate_limit", headers=_wait(error.retry_after or 1))
+            return Failure(429, text, "upstream_rate_limit", headers={"retry-after": wait_of(error.retry_after)})
         case BreakerOpen():
             return Failure(503, text, "upstream_down", headers=_wait(error.retry_after))
         case CallTimeout():
@@ -119,5 +120,11 @@ def _of_upstream(error: BackendError, text: str) -> Failure:
             return Failure(502, text, "upstream_error")
 
 
+def wait_of(wish: float | None) -> str:
+    """The ``Retry-After`` for clients of an upstream with this wish; without one they come back one after the other."""
+    seconds = random.uniform(1, 4) if wish is None else wish
+    return f"{min(max(1, round(seconds)), _LONGEST_WAIT)}"
+
+
 def _wait(seconds: float | None) -> dict[str, str]:
-    return {} if seconds is None else {"retry-after": f"{min(max(1, round(seconds)), _LONGEST_WAIT)}"}
+    return {} if seconds is None else {"retry-after": wait_of(seconds)}

@@ -21,27 +21,34 @@ from ponder.gateway.booking import Books
 from ponder.gateway.call_spans import passing, relabelled
 from ponder.gateway.config import Upstream
 from ponder.gateway.failures import failure_of
+from ponder.gateway.headers import REQUEST, RESPONSE, passed_on
 from ponder.gateway.http import Scope, Send
 from ponder.gateway.models import Served
-from ponder.gateway.relay import HOP_BY_HOP, Passing, Relay
+from ponder.gateway.relay import Passing, Relay
 from ponder.gateway.stream import DONE, event
 
 __all__ = ["Passthrough"]
 
-_OURS = frozenset(b"host content-length authorization x-api-key cookie accept-encoding expect origin referer".split())
-"""Of the client's headers: what was meant for the gateway, the page it came from, and what the client sets itself."""
-
-_DROPPED = HOP_BY_HOP | _OURS
+_OURS = (
+    (b"content-type", b"application/json"),  # a client may say another; it was read as this
+    (b"accept-encoding", b"identity"),  # unpacked replies could be any size, and their usage has to be read
+    (b"user-agent", b"ponder"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """How an upstream is reached: what need not be found out for each request."""
+    """How an upstream is reached: what need not be found out for each request.
+
+    `asked` and `told` are the names of the headers that go to it, and come from it.
+    """
 
     url: str
     path: str
     secrets: Sequence[str]
     authorization: Headers
+    asked: frozenset[bytes]
+    told: frozenset[bytes]
     pool: Pool
 
     @classmethod
@@ -50,14 +57,16 @@ class _Line:
         address = Address.of(upstream.url)
         key = key_in(upstream.key_env or "")
         authorization = address.authorization or (f"Bearer {key}" if key else None)
-        # Unpacked replies could be any size, and their usage has to be read.
+        asked = REQUEST | {name.encode() for name in upstream.request_headers}
         pool = Pool(
-            address.root, headers=[(b"accept-encoding", b"identity")], proxy=proxy_for(address.root),
+            address.root, headers=_OURS, proxy=proxy_for(address.root),
             connect_seconds=min(CONNECT_SECONDS, upstream.timeout),
         )  # fmt: skip
         return cls(
             address.url, urlsplit(address.url).path, [key] if key else [],
-            [(b"authorization", authorization.encode())] if authorization else [], pool,
+            [(b"authorization", authorization.encode())] if authorization else [],
+            asked - {b"authorization"} if authorization else asked,
+            RESPONSE | {name.encode() for name in upstream.response_headers}, pool,
         )  # fmt: skip
 
 
@@ -83,8 +92,8 @@ class Passthrough:
         books, upstream = Books(request.body, request.choices), to.upstream
         line = self._lines.get(upstream.name) or self._lines.setdefault(upstream.name, _Line.to(upstream))
         place = Place(line.url, to.model, "it asks for another key", line.secrets)
-        answer = Relay(send, books, place, request)
-        headers = [*_headers(scope), *line.authorization]
+        answer = Relay(send, books, place, request, line.told)
+        headers = [*passed_on(scope["headers"], line.asked), *line.authorization]
         try:
             with passing(to.model, upstream.name, lambda: books.bill(request.price)):
                 await self._in_time(line, request, upstream.timeout, headers, answer)
@@ -117,13 +126,3 @@ class Passthrough:
                 await answer.relay(response)
         except CallFailed as failure:
             raise from_failure(answer.place, failure) from None
-
-
-def _headers(scope: Scope) -> Headers:
-    """The client's headers, without its key and those of its own connection."""
-    headers = [header for header in scope["headers"] if header[0] not in _DROPPED]
-    named = [value for name, value in scope["headers"] if name == b"connection"]
-    if named:
-        hop = {name.strip().lower() for value in named for name in value.split(b",")}
-        headers = [header for header in headers if header[0] not in hop]
-    return headers

@@ -11,38 +11,28 @@ import msgspec
 from ponder.backends.http1.connection import Response
 from ponder.backends.http1.failures import CallFailed
 from ponder.backends.openai.ending import Ending
-from ponder.backends.openai.events import DONE, EVENT_STREAM, Events, Framing
+from ponder.backends.openai.events import DONE, Events, Framing
 from ponder.backends.openai.failures import Place, from_event, from_response
 from ponder.backends.openai.reply_body import ReplyBody
-from ponder.backends.openai.transport import LARGEST_REPLY
+from ponder.backends.openai.retry_after import read_retry_after
+from ponder.backends.openai.transport import LARGEST_ERROR, LARGEST_REPLY
 from ponder.core.backend import Price
 from ponder.core.errors import BackendError, BrokenReply, RateLimited, Unreachable
 from ponder.gateway.booking import Books
 from ponder.gateway.breaker import Breaker
+from ponder.gateway.failures import wait_of
+from ponder.gateway.headers import passed_on
 from ponder.gateway.http import Send
 from ponder.gateway.readable import Chunk, is_refusal, read_chunk, read_reply
 
-__all__ = ["HOP_BY_HOP", "Passing", "Relay", "Relayed"]
-
-HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
-    b"upgrade".split()
-)
-"""RFC 9110, section 7.6.1: they are about one connection, not about the message."""
-
-_THEIRS = HOP_BY_HOP | {b"date", b"server", b"content-length"}
-"""Of the upstream's headers: what is about its own connection, and what the gateway says itself."""
-
-_CORS = b"access-control-"
-"""Before what an upstream says of pages in browsers, which is the gateway's to say."""
+__all__ = ["Passing", "Relay", "Relayed"]
 
 _EVENT = re.compile(rb".*?(?:\n\n|\r\n\r\n|\r\r|\Z)", re.DOTALL)
 
 LARGEST_EVENT = 2**22
 
-
-def _is_theirs(header: bytes) -> bool:
-    return header in _THEIRS or header.startswith(_CORS)
+LARGEST_REFUSAL = 2**14
+"""Bytes of an error in an upstream's own words; some repeat all that they were asked."""
 
 
 class Relayed(BackendError):
@@ -89,14 +79,18 @@ class Passing(msgspec.Struct, frozen=True):
 
 
 class Relay:
-    """Relays the upstream's answer; `begun` once a part of it is on its way to the client."""
+    """Relays the upstream's answer, with those of its headers that are `told`.
 
-    def __init__(self, send: Send, books: Books, place: Place, request: Passing) -> None:
+    `begun` once a part of it is on its way to the client.
+    """
+
+    def __init__(self, send: Send, books: Books, place: Place, request: Passing, told: frozenset[bytes]) -> None:
         self.place = place
         self.begun = False
         self._send = send
         self._books = books
         self._request = request
+        self._told = told
         self._headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in request.headers.items()]
 
     async def relay(self, response: Response) -> None:
@@ -128,12 +122,12 @@ class Relay:
         return BrokenReply(f"{self.place} was asked for a stream, and sent a reply in one piece")
 
     def _head(self, response: Response, size: int | None = None) -> dict[str, Any]:
-        headers = [header for header in response.headers if not _is_theirs(header[0])]
         streams = response.status == 200 and self._request.stream
-        if response.status == 200 and (response.content_type == EVENT_STREAM) != streams:  # it is read by its label
-            right = EVENT_STREAM if streams else "application/json"
-            headers = [header for header in headers if header[0] != b"content-type"]
-            headers.append((b"content-type", right.encode()))
+        kind = b"text/event-stream" if streams else b"application/json"
+        headers = [(b"content-type", kind), *passed_on(response.headers, self._told)]
+        wish = response.header(b"retry-after")
+        if wish or response.status == 429:
+            headers.append((b"retry-after", wait_of(read_retry_after(wish)).encode()))
         if size is not None:
             headers.append((b"content-length", str(size).encode()))
         return {"type": "http.response.start", "status": response.status, "headers": headers + self._headers}
@@ -152,8 +146,8 @@ class Relay:
     async def _refusal(self, response: Response, data: bytes) -> None:
         """What the upstream itself says is wrong; as it says it, if that is in the shape of the chat API."""
         data = self.place.hide(data)
-        if not is_refusal(data):
-            raise from_response(self.place, response, data.decode("utf-8", "replace"))
+        if len(data) > LARGEST_REFUSAL or not is_refusal(data):
+            raise from_response(self.place, response, data[:LARGEST_ERROR].decode("utf-8", "replace"))
         head = self._head(response, len(data))
         if response.status == 429 or response.status >= 500:
             kind = _Limit if response.status == 429 else _Failure

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from ponder.backends.http1.connection import Response
 from ponder.backends.http1.failures import Broken, CallFailed, Insecure, Silent, Unconnected
+from ponder.backends.openai.retry_after import read_retry_after
 from ponder.core.errors import BackendError, BrokenReply, CallTimeout, RateLimited, Rejected, Unreachable
 from ponder.core.quoting import quoted
 from ponder.core.secrets import hide
@@ -66,7 +64,7 @@ def _from_status(
     if status in (401, 403):
         return Rejected(f"{place} answered {status}; {place.unauthorized}{detail}", status)
     if status == 429 and "insufficient_quota" not in text:
-        return RateLimited(f"{place} answered 429, too many calls{detail}", _seconds(wait))
+        return RateLimited(f"{place} answered 429, too many calls{detail}", read_retry_after(wait))
     if status == 408:
         return CallTimeout(f"{place} answered 408, time is up{detail}")
     if status >= 500:
@@ -112,21 +110,9 @@ def message_of(text: str) -> str:
     """The server's own words: the ``message`` of a JSON error, or the text itself unless it is a web page."""
     try:
         fields = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "" if text.lstrip().startswith("<") else text
     for key in ("error", "message", "detail"):
         if isinstance(fields, dict) and key in fields:
             fields = fields[key]
     return fields if isinstance(fields, str) else json.dumps(fields)
-
-
-def _seconds(value: str) -> float | None:
-    """Seconds to wait from ``Retry-After`` (RFC 9110, section 10.2.3): a number, or a date; None if it is neither."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -19,7 +19,7 @@ from ponder.backends.openai.detect import model_names
 from ponder.backends.openai.failures import Place, from_failure, from_response
 from ponder.core.errors import BackendError, BrokenReply
 
-__all__ = ["CONNECT_SECONDS", "LARGEST_REPLY", "Transport", "extra_headers", "proxy_for"]
+__all__ = ["CONNECT_SECONDS", "LARGEST_ERROR", "LARGEST_REPLY", "Transport", "extra_headers", "proxy_for"]
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ LARGEST_REPLY = 32 * 2**20
 """Bytes of a reply beyond which it is taken for broken, on top of what the asked-for tokens may need."""
 
 LARGEST_ERROR = 64 * 2**10
+"""Bytes of an error that are read; its message quotes a line."""
 
 extra_headers: ContextVar[Mapping[str, str] | None] = ContextVar("extra_headers", default=None)
 """What the calls of this task carry besides: the trace that they belong to."""
