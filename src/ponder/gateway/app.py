@@ -163,7 +163,7 @@ def application(gateway: Gateway) -> Callable[..., Awaitable[None]]:
         Route("/v1/runs/{id}", _Look(run), methods=["GET"]),
         Route("/openapi.json", _Look(described), methods=["GET"]),
     ]
-    router = Router(routes, lifespan=gateway.lifespan)
+    router = Router(routes, redirect_slashes=False, lifespan=gateway.lifespan)
 
     async def routed(scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = router  # so that it raises what it refuses
@@ -175,11 +175,16 @@ def application(gateway: Gateway) -> Callable[..., Awaitable[None]]:
                 send, Failure(error.status_code, message, "no_such_endpoint", headers=dict(error.headers or {}))
             )
 
+    async def without_slash(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":  # served as without it: a redirect would go where the client's Host header says
+            scope["path"] = scope["path"].rstrip("/") or "/"
+        await operated(scope, receive, send)
+
     operated = Operated(
         routed, config=gateway.config, store=gateway.store, admission=gateway.admission, routes=gateway.routes,
         embedded=gateway.embedded,
     )  # fmt: skip
-    return allowing(operated, gateway.config.origins)
+    return allowing(without_slash, gateway.config.origins)
 
 
 def _described(model: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from ponder.core.errors import UsageError
 from ponder.gateway.openapi import TOLD
 
-__all__ = ["ANY", "allowing", "check_origin"]
+__all__ = ["ANY", "allowing", "check_origin", "readable_by"]
 
 ANY = "*"
 """As an origin: every page."""
@@ -31,6 +31,19 @@ def allowing(app: Callable[..., Awaitable[None]], origins: Sequence[str]) -> Cal
         app, allow_origins=origins, allow_methods=("GET", "POST"), allow_headers=(ANY,), max_age=_AGE,
         expose_headers=(*TOLD, "Retry-After"),
     )  # fmt: skip
+
+
+def readable_by(origins: Sequence[str], origin: bytes | None) -> dict[str, str]:
+    """The headers of an answer that `allowing` never sees, to a request of this `origin`; None if it was not read yet.
+
+    Without it the only one of `origins` is told, which a browser compares itself; of several none can be.
+    """
+    if ANY in origins:
+        return {"access-control-allow-origin": ANY}
+    asking = origin.decode("latin-1") if origin is not None else origins[0] if len(origins) == 1 else None
+    if asking is None or asking not in origins:
+        return {}
+    return {"access-control-allow-origin": asking, "vary": "Origin"}
 
 
 def check_origin(origin: object) -> None:

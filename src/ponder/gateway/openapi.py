@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ponder import __version__
+from ponder.gateway.bounds import NAME
 from ponder.gateway.wire import ChatRequest, TextRequest
 
 __all__ = ["TOLD", "document"]
@@ -73,7 +74,7 @@ _TEXTS = {
     "type": "object",
     "required": ["model", "input"],
     "properties": {
-        "model": {"type": "string", "minLength": 1, "maxLength": 500},
+        "model": {"type": "string", "minLength": 1, "maxLength": NAME},
         "input": {"anyOf": [{"type": "string"}, {"type": "array"}]},
         "ponder": {"type": "null"},
     },
@@ -117,7 +118,11 @@ _READY = {
 }
 
 _HEADERS = (
-    ("Idempotency-Key", {"type": "string"}, "The same key gives the same run; an empty one is none."),
+    (
+        "Idempotency-Key",
+        {"type": "string", "maxLength": NAME},
+        "The same key gives the same run; an empty one is none.",
+    ),
     (
         "x-ponder-deadline",
         {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400},

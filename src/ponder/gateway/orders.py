@@ -16,6 +16,7 @@ from ponder.core.quoting import quoted
 from ponder.core.registry import Plan, parse_spec
 from ponder.core.settings import Settings
 from ponder.gateway.admission import Ask, Permit
+from ponder.gateway.bounds import NAME
 from ponder.gateway.config import SINGLE, Config, Key
 from ponder.gateway.failures import BadRequest
 from ponder.gateway.fallback import Route
@@ -52,7 +53,7 @@ def order_of(request: Request, plan: Plan, route: Route, key: Key, models: Model
     """The order for a request: `plan` in front of the model at the end of `route`, or of what takes its place.
 
     Raises:
-        BadRequest: the plan cannot honour a field.
+        BadRequest: the plan cannot honour a field, or a header is none.
         InvalidOption: the budget is none.
     """
     _refuse_verifier(request.fields.ponder)
@@ -151,5 +152,11 @@ def _refuse_verifier(asked: Ponder | None) -> None:
 
 
 def _named(key: Key, name: str | None) -> str | None:
-    """The id of the run that a client calls `name`; each key has names of its own."""
+    """The id of the run that a client calls `name`; each key has names of its own.
+
+    Raises:
+        BadRequest: the name is too long for one.
+    """
+    if name and len(name) > NAME:
+        raise BadRequest(f"Idempotency-Key has {len(name):,} characters; at most {NAME} are taken", "Idempotency-Key")
     return hashlib.sha256(f"{key.name}\n{name}".encode()).hexdigest()[:24] if name else None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ponder.backends.http1.connection import FRAMING, LARGEST_HEAD, MOST_HEADERS
+from ponder.gateway.cors import readable_by
 from ponder.gateway.departure import Departure
 from ponder.gateway.failures import Failure
 from ponder.gateway.http import Scope
@@ -22,26 +25,25 @@ PATIENCE = 60.0
 LEAST_READ = 60 * 1024
 """Bytes; what is written to a client that does not read is kept until it does."""
 
-_FULL_BODY = json.dumps(Failure(503, "too many connections; use fewer, or try again", "overloaded").body).encode()
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\n\r\n%b" % (len(_FULL_BODY), _FULL_BODY)
+_FULL = Failure(503, "too many connections; use fewer, or try again", "overloaded", headers={"retry-after": "1"})
+_TOO_LARGE = Failure(
+    431, f"at most {MOST_HEADERS} headers of {LARGEST_HEAD // 1024} KiB together are taken", "headers_too_large"
 )
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class Bounded(HttpToolsProtocol):
-    """One of at most so many connections.
+    """One of at most so many connections; pages of these `origins` may read what is answered here.
 
     Who sends or reads too slowly loses it, and so does a client whose headers do not end.
     """
 
-    def __init__(self, *args: Any, most: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, most: int, origins: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._most = most
+        self._origins = origins
         self._departure = Departure()
         self._pending = False
-        self._received = self._body = 0
+        self._received = self._body = self._head = 0
         self._unread = 0
         self._coming: asyncio.TimerHandle | None = None
         self._going: asyncio.TimerHandle | None = None
@@ -50,8 +52,7 @@ class Bounded(HttpToolsProtocol):
         """A client is there, and has to say what it wants."""
         super().connection_made(cast(asyncio.Transport, WholeHeads(transport, self.loop)))
         if len(self.connections) > self._most:
-            self.transport.write(_FULL)
-            self.transport.close()
+            self._refuse(_FULL)
         else:
             self._await_request()
 
@@ -67,23 +68,24 @@ class Bounded(HttpToolsProtocol):
         self._received += len(data)
         super().data_received(data)
         too_large = self._received - self._body > LARGEST_HEAD + FRAMING * self._body
-        if self._pending and too_large and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+        if self._pending and too_large:
+            self._refuse(_TOO_LARGE)
         if self._pending and self._coming is None:
             self._await_request()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         self._pending = True
-        self._received = self._body = 0
+        self._received = self._body = self._head = 0
         super().on_message_begin()
         self._departure.join(cast(Scope, self.scope))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One of its headers, or of the trailers behind its body."""
-        if len(self.headers) == MOST_HEADERS:
-            raise ValueError("too many headers")
+        self._head += len(name) + len(value)
+        if len(self.headers) == MOST_HEADERS or self._head > LARGEST_HEAD:
+            self._refuse(_TOO_LARGE)
+            raise ValueError("too many or too large headers")
         super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
@@ -96,6 +98,25 @@ class Bounded(HttpToolsProtocol):
         self._pending = False
         self._stop_awaiting()
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What it says is no HTTP."""
+        self._refuse(Failure(400, msg, "bad_request"))
+
+    def _refuse(self, failure: Failure) -> None:
+        """Answer at once, whatever else the client has to say."""
+        if self.transport.is_closing():
+            return
+        body = json.dumps(failure.body).encode()
+        origin = next((value for name, value in (self.headers or ()) if name == b"origin"), None)
+        headers = {
+            **failure.headers, "connection": "close", "content-type": "application/json",
+            "content-length": str(len(body)), **readable_by(self._origins, origin),
+        }  # fmt: skip
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        begin = f"HTTP/1.1 {failure.status} {HTTPStatus(failure.status).phrase}\r\n{lines}\r\n"
+        self.transport.write(begin.encode("latin-1") + body)
+        self.transport.close()
 
     def _await_request(self) -> None:
         self._coming = self.loop.call_later(PATIENCE, self._late)

@@ -73,7 +73,7 @@ def serve(config: Config, open_model: Open, ready: Callable[[str, bool], None]) 
                 application(gateway), lifespan="on", log_config=None, access_log=False, server_header=False,
                 proxy_headers=False, ws="none", timeout_graceful_shutdown=GRACE, backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE,
-                http=cast(type[asyncio.Protocol], partial(Bounded, most=most_connections())),
+                http=cast(type[asyncio.Protocol], partial(Bounded, most=most_connections(), origins=config.origins)),
             )  # fmt: skip
             _Server(settings, gateway, lambda keyed: ready(_url(listener), keyed)).run(sockets=[listener])
         finally:

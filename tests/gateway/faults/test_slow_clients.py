@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -45,8 +46,15 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     monkeypatch.setattr(protocol, "PATIENCE", PATIENCE)
     ended.clear()
+    with listening() as address:
+        yield address
+
+
+@contextmanager
+def listening(*origins: str) -> Iterator[tuple[str, int]]:
+    """Serve `app` to pages of these `origins`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    connection: Any = partial(protocol.Bounded, most=MOST)
+    connection: Any = partial(protocol.Bounded, most=MOST, origins=origins)
     server = uvicorn.Server(uvicorn.Config(app, http=connection, lifespan="off", log_config=None, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -119,10 +127,51 @@ def test_who_comes_when_all_places_are_taken_is_told_so_and_harms_nobody(address
             said = received(late)
         assert said.startswith(b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n")
         assert b'"code": "overloaded"' in said
+        assert b"access-control" not in said
         assert all(received(connection).endswith(b"the end\r\n0\r\n\r\n") for connection in first)
     with socket.create_connection(address, timeout=60) as next_one:
         next_one.sendall(request)
         assert received(next_one).endswith(b"the end\r\n0\r\n\r\n")
+
+
+PAGE, OTHER = "https://app.example", "https://other.example"
+LONG = b"GET / HTTP/1.1\r\nOrigin: %b\r\nX-A: " + b"a" * 70_000 + b"\r\n\r\n"
+WRONG = b"GET / HTTP/1.1\r\nOrigin: %b\r\nX-A: b\r\nnonsense\r\n\r\n"
+MANY = b"GET / HTTP/1.1\r\nOrigin: %b\r\n" + b"A: b\r\n" * 300 + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"), [(LONG, b"431"), (MANY, b"431"), (WRONG, b"400")], ids=["long", "many", "wrong"]
+)
+@pytest.mark.parametrize(
+    ("origins", "asking", "told"),
+    [
+        ([], PAGE, None),
+        (["*"], PAGE, "*"),
+        ([PAGE, OTHER], OTHER, OTHER),
+        ([PAGE, OTHER], "https://evil.example", None),
+    ],
+)
+def test_pages_may_read_what_is_said_of_a_request_that_never_got_in(
+    origins: list[str], asking: str, told: str | None, request_: bytes, code: bytes
+) -> None:
+    with listening(*origins) as address, socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(request_ % asking.encode())
+        said = received(connection)
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + code)
+    assert json.loads(body)["error"]["message"]
+    assert (b"access-control-allow-origin: %b" % (told or "").encode() in head) == (told is not None)
+
+
+@pytest.mark.parametrize(("origins", "told"), [([PAGE], PAGE), (["*"], "*"), ([PAGE, OTHER], None)])
+def test_so_they_may_when_all_places_are_taken(origins: list[str], told: str | None) -> None:
+    with listening(*origins) as address, ExitStack() as stack:
+        for _ in range(MOST):
+            stack.enter_context(socket.create_connection(address, timeout=60)).sendall(b"POST")
+        said = received(stack.enter_context(socket.create_connection(address, timeout=60)))
+    assert said.startswith(b"HTTP/1.1 503")
+    assert (b"access-control-allow-origin: %b\r\n" % (told or "").encode() in said) == (told is not None)
 
 
 def test_half_of_the_descriptors_that_may_be_had_are_for_clients() -> None:
