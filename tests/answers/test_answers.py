@@ -10,6 +10,7 @@ import pytest
 from ponder.answers import Answers, JsonValues
 from ponder.core.answers import AnswerFormat
 from ponder.workers.pool import Workers
+from ponder.workers.share import Share
 
 pytestmark = pytest.mark.anyio
 
@@ -41,3 +42,10 @@ async def test_a_long_reply_is_read_outside_the_event_loop(format: Any, reply: s
     before = workers.jobs
     assert await format(workers).extract(reply) in {"Canberra", "7"}
     assert workers.jobs == before + 1
+
+
+async def test_of_a_long_reply_that_there_is_no_time_for_the_end_is_read(workers: Workers) -> None:
+    reply, before = "It is so. " * 3_000 + "Answer: Canberra", workers.jobs
+    with Share(seconds=0).working():
+        assert await Answers(workers).extract(reply) == "Canberra"
+    assert workers.jobs == before

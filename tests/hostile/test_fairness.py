@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request as UrlRequest
+from urllib.request import urlopen
 
 import pytest
 
@@ -15,8 +24,11 @@ from ponder.backends.scripted import Scripted
 from ponder.core.answer import Answer
 from ponder.core.registry import parse_spec
 from ponder.core.settings import Settings
+from ponder.gateway.breaker import THRESHOLD
 from ponder.workers.pool import Undecided, Workers
 from ponder.workers.share import sharing
+from tests.servers.chat import ChatServer, running
+from tests.servers.faults import NAMED
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +74,8 @@ class Watched(Workers):
 @pytest.fixture
 async def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     pool = Watched()
-    monkeypatch.setattr("ponder.answers.equivalence.shared_workers", lambda: pool)
+    for module in ("answers", "equivalence"):
+        monkeypatch.setattr(f"ponder.answers.{module}.shared_workers", lambda: pool)
     yield pool
     pool.close()
 
@@ -111,3 +124,64 @@ async def test_what_a_normal_form_decides_does_not_wait_at_all(pool: Watched) ->
         await ask("greedy", *pair)
     assert pool.jobs == asked
     await end(pool, heavy)
+
+
+FAULTS = ("500", "half-json", "cut-midstream", "hang")
+WAYS = ("", "ponder/self-consistency(n=2)/")
+UPSTREAM = """
+[upstreams.{name}]
+url = "{url}"
+models = ["{name}-fine", "{name}-poison"]
+timeout = 1.0
+"""
+
+
+def asked(url: str, key: str, model: str) -> tuple[int, str | None]:
+    """The status and code of the answer to a chat."""
+    body = {"model": model, "messages": [{"role": "user", "content": "?"}]}
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+    try:
+        with urlopen(UrlRequest(f"{url}/chat/completions", json.dumps(body).encode(), headers), timeout=60) as reply:
+            return reply.status, None
+    except HTTPError as error:
+        return error.code, json.load(error)["error"]["code"]
+
+
+@contextmanager
+def gateway(place: Path, server: ChatServer) -> Iterator[tuple[str, list[str]]]:
+    """``ponder serve`` in front of an upstream for each fault and way, and the keys of mallory and alice."""
+    config, parts = place / "gateway.toml", ['[server]\nstore = "state.db"\n']
+    for fault, way in itertools.product(FAULTS, WAYS):
+        name = f"{fault}-{WAYS.index(way)}"
+        server.faulty[f"{name}-poison"] = NAMED[fault]
+        parts.append(UPSTREAM.format(name=name, url=server.url))
+    config.write_text("".join(parts))
+    ponder, options = str(Path(sys.executable).with_name("ponder")), ("--config", str(config))
+    keys = [
+        subprocess.run([ponder, "keys", "add", name, *options], capture_output=True, text=True, check=True).stdout
+        for name in ("mallory", "alice")
+    ]
+    process = subprocess.Popen([ponder, "serve", "--port", "0", *options], text=True, stdout=-1, stderr=-3)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().split(" at ")[1].split(";")[0], [key.strip() for key in keys]
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_a_key_whose_requests_all_fail_is_left_alone_and_another_is_served(tmp_path: Path) -> None:
+    def alternate(fault: str, way: str) -> tuple[list[Any], list[Any]]:
+        name = f"{way}{fault}-{WAYS.index(way)}"
+        seen = [
+            (asked(url, mallory, f"{name}-poison"), asked(url, alice, f"{name}-fine")) for _ in range(THRESHOLD + 2)
+        ]
+        return [one for one, _ in seen], [other for _, other in seen]
+
+    with running() as server, gateway(tmp_path, server) as (url, (mallory, alice)), ThreadPoolExecutor(8) as threads:
+        cases = list(itertools.product(FAULTS, WAYS))
+        found = dict(zip(cases, threads.map(alternate, *zip(*cases, strict=True)), strict=True))
+    for case, (failing, served) in found.items():
+        assert served == [(200, None)] * len(served), case
+        assert failing[0][0] in (502, 500, 504), case
+        assert failing[-1] == (503, "upstream_down"), case

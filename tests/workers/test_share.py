@@ -121,17 +121,21 @@ async def test_a_run_asks_anew_for_what_another_asked_first_and_has_no_time_for(
         pool.close()
 
 
-async def test_a_wait_that_ends_in_time_takes_its_job_out_of_the_queue() -> None:
-    pool = Workers(size=1, seconds=60)
+async def test_a_wait_that_is_given_up_takes_its_job_out_of_the_queue_and_others_ask_anew() -> None:
+    pool = Workers(size=1, seconds=1)
+    equivalence = Equivalence(pool)
     (first,) = asked(pool, "a", ENDLESS)
     try:
-        (second,) = asked(pool, "b", QUICK)
-        with pytest.raises(Undecided, match="no result within"):
-            await wait(second, timeout=0.01)
-        assert second.cancelled()
-        with pytest.raises(Dropped):
-            await wait(second)
+        gone = asyncio.create_task(equivalence.same(*PAIR))
+        other = asyncio.create_task(equivalence.same(*PAIR))
+        await asyncio.sleep(0)
+        assert pool.jobs == 2, "they wait for the same job"
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
         assert not first.done()
+        assert await other
+        assert pool.jobs == 3
     finally:
         pool.close()
 
@@ -145,7 +149,7 @@ async def test_the_answer_says_when_pairs_were_left_for_lack_of_time(
     monkeypatch: pytest.MonkeyPatch, workers: Workers
 ) -> None:
     script = [rf"\boxed{{\sqrt{{{2 * number * number}}}}}" for number in (2, 3, 5)]
-    monkeypatch.setattr("ponder.answers.equivalence.shared_workers", lambda: workers)
+    monkeypatch.setattr("ponder.answers.answers.shared_workers", lambda: workers)
     whole = await ponder.asolve("?", strategy="self-consistency(n=3)", model=Scripted(script))
     assert whole.notes == ()
     monkeypatch.setattr(ponder.api, "Share", partial(Share, seconds=0))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ponder.answers.equivalence import Equivalence
 from ponder.answers.extract import extract
-from ponder.answers.long import in_a_worker, is_long
-from ponder.workers.pool import Workers, shared_workers
+from ponder.answers.long import LONG, in_a_worker, is_long
+from ponder.workers.pool import Undecided, Workers, shared_workers
 
 __all__ = ["Answers"]
 
@@ -23,10 +23,13 @@ class Answers:
         self._question = question
 
     async def extract(self, text: str) -> str | None:
-        """The final answer that `text` gives, or None if it gives none."""
-        if is_long(text):
+        """The final answer that `text` gives, or None if it gives none; its end, if that is too much to read."""
+        if not is_long(text):
+            return extract(text, self._question)
+        try:
             return await in_a_worker(self._workers, "ponder.answers.extract:extract", text, self._question)
-        return extract(text, self._question)
+        except Undecided:
+            return extract(text[-LONG:], self._question)
 
     async def same(self, left: str, right: str) -> bool:
         """True when both mean the same; see `Equivalence.same`."""

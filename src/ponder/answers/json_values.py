@@ -7,7 +7,7 @@ from typing import Any
 from ponder.answers.equivalence import Equivalence
 from ponder.answers.long import in_a_worker, is_long
 from ponder.core.values import canonical, decode
-from ponder.workers.pool import Workers, shared_workers
+from ponder.workers.pool import Undecided, Workers, shared_workers
 
 __all__ = ["JsonValues", "value_of"]
 
@@ -27,12 +27,13 @@ class JsonValues:
         self._equivalence = Equivalence(self._workers)
 
     async def extract(self, text: str) -> str | None:
-        """The value that `text` is, with its keys in order; None if it is none."""
-        return (
-            await in_a_worker(self._workers, "ponder.answers.json_values:value_of", text)
-            if is_long(text)
-            else value_of(text)
-        )
+        """The value that `text` is, with its keys in order; None if it is none, or too much to read."""
+        if not is_long(text):
+            return value_of(text)
+        try:
+            return await in_a_worker(self._workers, "ponder.answers.json_values:value_of", text)
+        except Undecided:
+            return None
 
     async def same(self, left: str, right: str) -> bool:
         """True when both mean the same; see `Equivalence.same`."""

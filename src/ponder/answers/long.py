@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponder.workers.pool import JobFailed, Undecided, Workers
+from ponder.workers.pool import JobFailed, Workers
 
 __all__ = ["LONG", "in_a_worker", "is_long"]
 
@@ -16,9 +16,13 @@ def is_long(text: str) -> bool:
 
 
 async def in_a_worker(workers: Workers, finder: str, text: str, *more: str) -> str | None:
-    """What `finder`, ``MODULE:NAME``, finds in `text`; None if it came to the end of its time or memory."""
+    """What `finder`, ``MODULE:NAME``, finds in `text`.
+
+    Raises:
+        Undecided: it came to the end of its time or memory, or the run to that of its share.
+    """
     try:
         found = await workers.run("call", finder, text, *more)
-    except (Undecided, JobFailed):
+    except JobFailed:
         return None
     return None if found is None else str(found)

@@ -140,9 +140,13 @@ class BackendError(PonderError):
 
 
 class Unreachable(BackendError):
-    """No connection, or the server answered with a 5xx status."""
+    """No connection, or the server answered with a 5xx `status`, which is None if there was no connection."""
 
     retryable = True
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class RateLimited(BackendError):

@@ -38,16 +38,15 @@ class Routes:
         self.breakers = {name: Breaker(name) for name in config.upstreams}
         self._config = config
 
-    def first(self, upstream: str, model: str) -> Route:
-        """The way that a request goes: to `upstream`, or while that is left alone to its fallback.
+    def first(self, upstream: str, model: str, key: str) -> Route:
+        """The way that a request of a `key` goes: to `upstream`, or while that is left alone to its fallback.
 
         Raises:
             BreakerOpen: it is left alone, and so are those that might stand in for it.
         """
         route = Route(upstream, model)
-        while self.breakers[route.upstream].state == "open":
-            down = self.breakers[route.upstream]
-            route = self.instead(route, BreakerOpen(down.upstream, down.retry_after))
+        while (down := self.breakers[route.upstream].refusal(key)) is not None:
+            route = self.instead(route, down)
         return route
 
     def instead(self, route: Route, error: BackendError) -> Route:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ponder.core.backend import Backend, Progress, Request
-from ponder.core.errors import PonderError
+from ponder.core.errors import BackendError, CallTimeout, PonderError
 from ponder.gateway.config import Config, Upstream
 from ponder.gateway.fallback import Routes
 from ponder.gateway.queue import FairQueue
@@ -41,6 +42,9 @@ class Health:
         self._lock = asyncio.Lock()
         self._at = -FRESH
         self._latest: tuple[int, dict[str, Any]] = (503, {})
+        self._looks: dict[str, asyncio.Task[Any]] = {}
+        for name, breaker in routes.breakers.items():
+            breaker.suspect = partial(self._look_soon, name)
 
     async def health(self) -> tuple[int, dict[str, Any]]:
         """A status and a body: 200 while requests can be answered, ``"degraded"`` if not on every upstream."""
@@ -77,20 +81,32 @@ class Health:
         upstream = self._config.upstreams[name]
         embedded = self._embedded.get(name)
         check = (lambda: _try_remote(upstream)) if embedded is None else (lambda: _try_embedded(embedded))
-        return {**await _outcome(check), "breaker": self._routes.breakers[name].state}
+        breaker = self._routes.breakers[name]
+        return {**await _outcome(check, breaker.probed), "breaker": breaker.state}
+
+    def _look_soon(self, name: str) -> None:
+        """Nothing has answered the calls of one key: is it the same for all?"""
+        if name not in self._looks:
+            self._looks[name] = look = asyncio.create_task(self._upstream(name))
+            look.add_done_callback(lambda _: self._looks.pop(name))
 
     async def _try_store(self) -> None:
         self._store.check()
 
 
-async def _outcome(check: Callable[[], Awaitable[None]]) -> dict[str, Any]:
+async def _outcome(
+    check: Callable[[], Awaitable[None]], failed: Callable[[BackendError], None] = lambda error: None
+) -> dict[str, Any]:
     began = time.monotonic()
     try:
         async with asyncio.timeout(PATIENCE):
             await check()
     except TimeoutError:
+        failed(CallTimeout(f"no answer for {PATIENCE:g} seconds"))
         return {"status": "slow"}
     except PonderError as error:
+        if isinstance(error, BackendError):
+            failed(error)
         return {"status": "failed", "error": type(error).__name__}
     return {"status": "ok", "ms": round((time.monotonic() - began) * 1e3, 1)}
 

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from ponder.core.backend import Backend, Batches, Completion, Prepares, Progress, Request
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.call_spans import calling
+from ponder.gateway.record import record
 
 __all__ = ["Meter", "Metered", "metering"]
 
@@ -89,7 +90,8 @@ class Metered:
         meter.enter()
         self.calls += 1
         try:
-            with self._breaker.call(), calling(self._backend, self._breaker.upstream, request, progress) as call:
+            key, upstream = record().key, self._breaker.upstream
+            with self._breaker.call(key), calling(self._backend, upstream, request, progress) as call:
                 completion = await self._backend.generate(request, progress)
                 if call is not None:
                     call.completion = completion

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.queue import FairQueue
@@ -55,8 +57,11 @@ class Metrics:
             lambda: queue.capacity - queue.free
         )
         state = Gauge("ponder_breaker_state", "0 closed, 1 half-open, 2 open.", ["upstream"], registry=registry)
+        alone = Gauge("ponder_breaker_keys", "Keys refused by themselves.", ["upstream"], registry=registry)
         for name, breaker in breakers.items():
             state.labels(name).set_function(partial(_state, breaker))
+            alone.labels(name).set_function(partial(_alone, breaker))
+        registry.register(_Failures(breakers))
 
     def observe(self, made: Record) -> None:
         """Count one request."""
@@ -90,6 +95,22 @@ class Metrics:
         return encoder(self._registry), content_type
 
 
+class _Failures(Collector):
+    """What the breakers have counted."""
+
+    def __init__(self, breakers: Mapping[str, Breaker]) -> None:
+        self._breakers = breakers
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """The one family; of as many labels as there are keys that have seen failures."""
+        labels = ["upstream", "key", "kind"]
+        family = CounterMetricFamily("ponder_upstream_failures", "Calls that failed at an upstream.", labels=labels)
+        for name, breaker in self._breakers.items():
+            for who, times in list(breaker.failed.items()):
+                family.add_metric([name, *who], times)
+        yield family
+
+
 def _labelled(metric: T, *labels: str) -> T:
     child: T = metric.labels(*labels)
     return child
@@ -97,3 +118,7 @@ def _labelled(metric: T, *labels: str) -> T:
 
 def _state(breaker: Breaker) -> float:
     return STATES[breaker.state]
+
+
+def _alone(breaker: Breaker) -> float:
+    return breaker.alone

@@ -59,7 +59,7 @@ class Passed:
             Refused: it is not let in.
             BackendError: the upstream failed, and so did what was to take its place.
         """
-        route = self._routes.first(served.upstream.name, served.model)
+        route = self._routes.first(served.upstream.name, served.model, received.key.name)
         tried_for = 0.0
         while True:
             try:

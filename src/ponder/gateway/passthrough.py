@@ -24,6 +24,7 @@ from ponder.gateway.failures import failure_of
 from ponder.gateway.headers import REQUEST, RESPONSE, passed_on
 from ponder.gateway.http import Scope, Send
 from ponder.gateway.models import Served
+from ponder.gateway.record import record
 from ponder.gateway.relay import Passing, Relay
 from ponder.gateway.stream import DONE, event
 
@@ -114,7 +115,7 @@ class Passthrough:
             # Outside of the breaker: the client's impatience, or its slow reading, is no fault of the upstream.
             left = None if request.deadline is None else request.deadline - time.monotonic()
             async with nullcontext() if left is None else asyncio.timeout(left):
-                with request.breaker.call():
+                with request.breaker.call(record().key):
                     await self._exchange(line, request, seconds, headers, answer)
         except TimeoutError:
             raise CallTimeout(f"{answer.place} had no answer by the deadline of the request") from None

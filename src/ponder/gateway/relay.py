@@ -40,7 +40,7 @@ class Relayed(BackendError):
 
     def __init__(self, message: str, head: dict[str, Any], data: bytes) -> None:
         super().__init__(message)
-        self.status: int = head["status"]
+        self.status: int | None = head["status"]
         self._head = head
         self._data = data
 

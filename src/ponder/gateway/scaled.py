@@ -60,7 +60,7 @@ class Scaled:
             ConnectionResetError: the client went away; the run was cancelled.
         """
         request = Request(*read(body.fields, kind), body, scope)
-        route = self._routes.first(chosen.served.upstream.name, chosen.served.model)
+        route = self._routes.first(chosen.served.upstream.name, chosen.served.model, key.name)
         order = order_of(request, plan, route, key, self._models, self._config)
         progress = Progress() if request.fields.stream else None
         running = await self._begun(order, plan, progress.watch if progress else None, meter)

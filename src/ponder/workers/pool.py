@@ -152,14 +152,11 @@ def shared_workers() -> Workers:
     return Workers()
 
 
-async def wait(future: Future[Any], timeout: float | None = None) -> Any:  # noqa: ASYNC109 - the job is dropped
-    """The result of `future`, which belongs to no event loop; giving up the wait leaves it running.
-
-    After `timeout` seconds the job is dropped, if it has not begun.
+async def wait(future: Future[Any]) -> Any:
+    """The result of `future`, which belongs to no event loop. Giving up the wait drops the job, if it has not begun.
 
     Raises:
-        Undecided: there was no result in time.
-        Dropped: somebody else's time was up.
+        Dropped: somebody else who waited for it has given up.
     """
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
@@ -169,11 +166,10 @@ async def wait(future: Future[Any], timeout: float | None = None) -> Any:  # noq
 
     future.add_done_callback(wake)
     try:
-        async with asyncio.timeout(timeout):
-            await done.wait()
-    except TimeoutError:
+        await done.wait()
+    except asyncio.CancelledError:
         future.cancel()
-        raise Undecided(f"no result within {timeout:g} s") from None
+        raise
     if future.cancelled():
         raise Dropped("whoever asked first gave it up")
     return future.result()

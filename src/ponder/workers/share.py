@@ -39,7 +39,7 @@ class Share:
         if not self.short:
             return ()
         note = f"comparing and checking answers took more than the {self.seconds:g} s of CPU time that a run has for it"
-        return (f"{note}; what was left counts as different, or as not passed",)
+        return (f"{note}; what was left counts as different, or not passed, and of long replies the end was read",)
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -142,9 +142,9 @@ async def test_the_queue_and_the_breakers_show_as_they_are() -> None:
     config = Config(branches=4)
     admission, routes = Admission(config), Routes(config)
     metrics = Metrics(admission.queue, routes.breakers)
-    for _ in range(THRESHOLD):
-        with pytest.raises(Unreachable), routes.breakers["local"].call():
-            raise Unreachable("gone")
+    for key in ("a", "a", "a", "b", "b"):
+        with pytest.raises(Unreachable), routes.breakers["local"].call(key):
+            raise Unreachable("gone", 500)
     async with admission.queue.slots("a", 3):
         waiting = asyncio.create_task(admission.queue.slots("b", 2).__aenter__())
         await asyncio.sleep(0)
@@ -152,6 +152,8 @@ async def test_the_queue_and_the_breakers_show_as_they_are() -> None:
         waiting.cancel()
     assert found == {
         ("ponder_branches",): 3, ("ponder_queue_waiting",): 1, ("ponder_breaker_state", "local"): 2,
+        ("ponder_upstream_failures_total", "a", "status", "local"): 3,
+        ("ponder_upstream_failures_total", "b", "status", "local"): 2,
     }  # fmt: skip
 
 
@@ -238,13 +240,34 @@ async def test_health_is_down_when_the_store_is(tmp_path: Path) -> None:
     assert (status, body["status"], body["store"]["status"]) == (503, "down", "failed")
 
 
+async def test_a_server_that_no_longer_answers_one_key_is_probed_for_all(tmp_path: Path, server: ChatServer) -> None:
+    store = Store(tmp_path / "runs.db")
+    config = Config(
+        upstreams={
+            "alive": Upstream(name="alive", url=server.url), "dead": Upstream(name="dead", url="http://127.0.0.1:9/v1")
+        }
+    )  # fmt: skip
+    admission, routes = Admission(config), Routes(config)
+    health = Health(config, store, admission.queue, routes, {})
+    for breaker in routes.breakers.values():
+        for _ in range(THRESHOLD):
+            with pytest.raises(Unreachable), breaker.call("alice"):
+                raise Unreachable("gone")
+    await asyncio.gather(*health._looks.values())
+    found = samples(Metrics(admission.queue, routes.breakers))
+    assert found["ponder_breaker_state", "dead"] == 2
+    assert ("ponder_breaker_state", "alive") not in found
+    assert found["ponder_breaker_keys", "alive"] == 1
+    store.close()
+
+
 async def test_it_is_ready_until_it_shuts_down_or_no_upstream_is_left(tmp_path: Path) -> None:
     store, config = Store(tmp_path / "runs.db"), Config()
     admission, routes = Admission(config), Routes(config)
     health = Health(config, store, admission.queue, routes, {})
     assert health.ready() == (200, {"ready": True, "reasons": []})
-    for _ in range(THRESHOLD):
-        with pytest.raises(Unreachable), routes.breakers["local"].call():
+    for key in ("a", "a", "a", "b", "b"):
+        with pytest.raises(Unreachable), routes.breakers["local"].call(key):
             raise Unreachable("gone")
     admission.close()
     assert health.ready() == (503, {"ready": False, "reasons": ["shutting down", "every upstream is down"]})

@@ -68,7 +68,7 @@ def _from_status(
     if status == 408:
         return CallTimeout(f"{place} answered 408, time is up{detail}")
     if status >= 500:
-        return Unreachable(f"{place} answered {status}{detail}")
+        return Unreachable(f"{place} answered {status}{detail}", status)
     if 300 <= status < 400:
         target = place.clean(location or "elsewhere")
         return Rejected(f"{place} answered {status} and points to {target}; give that address as the base URL", status)
