@@ -122,6 +122,7 @@ async def asolve(
         WeightsError: the model's weights cannot be had.
         BackendError: the model failed before any branch was complete.
         StrategyError: the strategy is wrong.
+        BaseException: what the strategy raised that is no `Exception`, as it is; the run is settled.
     """
     check_arguments(locals())
     plan = parse_spec(strategy) if isinstance(strategy, str) else strategy
@@ -215,7 +216,7 @@ async def execute(
                 answer = _withhold(await live.run(), job.abstain_below)
         except BaseException as error:
             if store is not None and run is not None:
-                status = "failed" if isinstance(error, Exception) else "interrupted"
+                status = "interrupted" if _is_interruption(error, live) else "failed"
                 with suppress(StoreError):  # what ended the run is more to the point
                     store.finish(run, status, live.so_far(status).as_dict())
             raise
@@ -228,6 +229,11 @@ async def execute(
             except StoreError as error:
                 answer = replace(answer, notes=(*answer.notes, str(error)))
         return answer
+
+
+def _is_interruption(error: BaseException, live: Live) -> bool:
+    """True for what came from outside, or from the keyboard while the strategy computed; it may go on."""
+    return not isinstance(error, Exception) and (live.escaped is None or isinstance(error, KeyboardInterrupt))
 
 
 def _unheeded(job: Job, backend: Backend) -> list[str]:

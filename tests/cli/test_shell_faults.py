@@ -68,6 +68,7 @@ def test_a_key_is_never_shown(ponder: Ponder, server: ChatServer, model: str) ->
 
 STRATEGIES = """
 import asyncio
+import sys
 from ponder import Answer, Session, pick, strategy
 
 @strategy()
@@ -96,6 +97,26 @@ async def forgets(s: Session) -> Answer:
     await s.extend(await s.sample(2))
 
 @strategy()
+async def quits(s: Session) -> Answer:
+    await s.extend(await s.sample(2))
+    sys.exit(3)
+
+@strategy()
+async def closes(s: Session) -> Answer:
+    await s.extend(await s.sample(2))
+    raise GeneratorExit
+
+@strategy()
+async def cancels(s: Session) -> Answer:
+    await s.extend(await s.sample(2))
+    raise asyncio.CancelledError
+
+@strategy()
+async def interrupts(s: Session) -> Answer:
+    await s.extend(await s.sample(2))
+    raise KeyboardInterrupt
+
+@strategy()
 async def works(s: Session, n: int = 2) -> Answer:
     return pick((await s.extend(await s.sample(n)))[-1], because="it works")
 """
@@ -114,6 +135,9 @@ MISTAKES = {
     "loops": "strategy loops computed for more than 10 s without a Session operation",
     "acts": "strategy acts performed more than 100,000 actions",
     "forgets": "strategy forgets returned None",
+    "quits": "strategy quits raised SystemExit: 3",
+    "closes": "strategy closes raised GeneratorExit",
+    "cancels": "strategy cancels raised CancelledError",
 }
 
 
@@ -129,6 +153,14 @@ def test_a_strategy_that_misbehaves_is_one_line_and_its_branches_are_kept(
         kept = json.loads(ponder("runs", "last", "--json").stdout)
         assert kept["status"] == "failed"
         assert [branch["ending"] for branch in kept["branches"]] == ["stop", "stop"]
+
+
+def test_a_strategy_may_press_ctrl_c(ponder: Ponder, model: str, file: str) -> None:
+    stopped = ponder("solve", "-m", model, "--load", file, "-s", "interrupts", "what is the sum?")
+    assert (stopped.returncode, stopped.stderr.count("\n")) == (130, 1)
+    assert stopped.stderr.startswith("ponder: interrupted (")
+    assert "tokens in 1 call" in stopped.stderr
+    assert json.loads(ponder("runs", "last", "--json").stdout)["status"] == "interrupted"
 
 
 def test_a_strategy_of_ones_own_runs_and_resumes(ponder: Ponder, model: str, file: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import types
 from collections.abc import Generator
 from typing import Any
@@ -371,6 +370,11 @@ def test_a_limit_that_is_no_budget_is_refused() -> None:
         {"value": "5", "confidence": "high"},
         {"value": "5", "confidence": float("nan")},
         {"value": "5", "votes": [1]},
+        {"value": "5", "votes": {5: "many"}},
+        {"value": "5", "text": b"5"},
+        {"value": "5", "stopped_because": 1},
+        {"value": "5", "branch": 0},
+        {"value": "5", "notes": "alone"},
     ],
 )
 def test_an_answer_with_wrong_parts_is_refused(wrong: dict[str, Any]) -> None:
@@ -379,11 +383,3 @@ def test_an_answer_with_wrong_parts_is_refused(wrong: dict[str, Any]) -> None:
 
     with pytest.raises(StrategyError, match="careless returned an Answer whose"):
         solve(careless, model())
-
-
-def test_a_strategy_may_not_end_the_process() -> None:
-    async def quitter(s: Session) -> Answer:
-        sys.exit(3)
-
-    with pytest.raises(StrategyError, match="quitter raised SystemExit: 3"):
-        solve(quitter, model())

@@ -25,6 +25,7 @@ from ponder.core.backend import Backend
 from ponder.core.errors import PonderError
 from ponder.engine.calls import Watch
 from ponder.engine.live import Live
+from ponder.engine.program import blame
 
 __all__ = ["Outcome", "Start", "conduct"]
 
@@ -59,18 +60,17 @@ def conduct(start: Start, backend: Backend, view: View, every: float = NEXT_SIGN
 
     Raises:
         PonderError: the run failed.
-        KeyboardInterrupt: a signal came before the run had begun.
+        KeyboardInterrupt: a signal came before the run had begun, or the strategy raised it.
         BrokenPipeError: nobody reads the output any more; the run was stopped.
     """
     conductor = _Conductor(view, first_sign(), every)
     before = {number: signal.signal(number, conductor.signalled) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         answer = asyncio.run(conductor.run(start, backend))
-    except asyncio.CancelledError:
-        raise (Terminated if conductor.signal == signal.SIGTERM else KeyboardInterrupt) from None
-    except Exception as error:
-        conductor.annotate(error)
-        raise
+    except BaseException as error:  # noqa: BLE001 - what comes of it is raised
+        failure = conductor.failure(error)
+        conductor.annotate(failure)
+        raise failure from None
     finally:
         view.close()
         for number, handler in before.items():
@@ -171,7 +171,16 @@ class _Conductor:
         elif not self._task.done():
             self._live.stop(reason)
 
-    def annotate(self, error: Exception) -> None:
+    def failure(self, error: BaseException) -> BaseException:
+        """What `error` means here: a cancellation is a signal's, and no strategy ends the program but from the keys."""
+        escaped = self._live.escaped if self._live else None
+        if self._live is not None and escaped is not None and not isinstance(escaped, KeyboardInterrupt):
+            return blame(self._live.plan.strategy.name, escaped)
+        if isinstance(error, asyncio.CancelledError):
+            return Terminated() if self.signal == signal.SIGTERM else KeyboardInterrupt()
+        return error
+
+    def annotate(self, error: BaseException) -> None:
         """Note on `error` what the run had spent, and where its record is."""
         if isinstance(error, PonderError):
             note_sources(error)

@@ -84,7 +84,9 @@ class Shell(click.Group):
             return _stopped(stop)
         except BrokenPipeError:
             return BROKEN_PIPE
-        except Exception as error:  # noqa: BLE001 - the last place where a person can be told
+        except SystemExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the last place where a person can be told
             return _failed(error)
 
 
@@ -124,11 +126,12 @@ def _stopped(stop: KeyboardInterrupt) -> int:
     if sys.stderr.isatty():  # the terminal has echoed ^C
         print(file=sys.stderr)
     terminated = isinstance(stop, Terminated)
-    say("terminated" if terminated else "interrupted")
+    notes = getattr(stop, "__notes__", ())
+    say(("terminated" if terminated else "interrupted") + (f" ({'; '.join(notes)})" if notes else ""))
     return TERMINATED if terminated else INTERRUPTED
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: BaseException) -> int:
     if _debugging():
         traceback.print_exception(error)
     known = isinstance(error, PonderError)

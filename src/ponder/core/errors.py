@@ -18,6 +18,7 @@
     ├── BudgetExhausted            told to a strategy when a limit is reached
     ├── StrategyError              the strategy itself is wrong
     │   ├── ForeignAwait           it awaits what is no Session operation; also a TypeError
+    │   ├── SessionMisused         a Session is used after its run, or by somebody else than its strategy
     │   └── StrategyStuck          it computes without end, or acts without end
     ├── VerifierError              a verifier does not work, or gives no score
     ├── StoreError                 the run store cannot be read or written
@@ -52,9 +53,11 @@ __all__ = [
     "PartlyFailed",
     "PonderError",
     "PonderWarning",
+    "Portable",
     "RateLimited",
     "Rejected",
     "RunBusy",
+    "SessionMisused",
     "StoreError",
     "StrategyError",
     "StrategyStuck",
@@ -74,7 +77,15 @@ NEAR = 0.6
 """How alike two names are, by difflib, of which one may be meant by the other: three letters of four, or of five."""
 
 
-class PonderError(Exception):
+class Portable(Exception):
+    """Pickles and copies as it is, whatever its ``__init__`` takes: errors cross processes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How to make it again: its text first, then its fields."""
+        return _again, (type(self), self.args), self.__dict__
+
+
+class PonderError(Portable):
     """Base of all errors below. Its text is one line, written for the person who reads it."""
 
     exit_code = 1
@@ -225,6 +236,10 @@ class ForeignAwait(StrategyError, TypeError):
     """The strategy awaited something that is no operation of its Session."""
 
 
+class SessionMisused(StrategyError):
+    """A Session is used after the end of its run, or by somebody else than its strategy."""
+
+
 class StrategyStuck(StrategyError):
     """The strategy computes, or acts, without end."""
 
@@ -265,5 +280,13 @@ def describe(error: BaseException) -> str:
     """One line for any exception, whether Ponder raised it or not."""
     if isinstance(error, PonderError):
         return str(error)
-    text: Any = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - it is somebody else's class
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _again(kind: type[Portable], arguments: tuple[Any, ...]) -> Portable:
+    """An error of this kind without its fields, which follow."""
+    return kind.__new__(kind, *arguments)

@@ -1,22 +1,24 @@
 """The whole strategy API.
 
 A strategy awaits nothing but the methods below. Each hands one `Action` to the driver of the coroutine through
-`_perform`, the only trap in Ponder, and receives what the driver sends back. So the same program runs against a model,
-against recorded traces, and against the journal of a run that crashed.
+`Session._perform`, the only trap in Ponder, and receives what the driver sends back. So the same program runs against a
+model, against recorded traces, and against the journal of a run that crashed.
 """
 
 from __future__ import annotations
 
+import inspect
 import random
+import threading
 import types
-from collections.abc import Coroutine, Generator, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, get_args, overload
 
 from ponder.core import actions
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
-from ponder.core.errors import InvalidOption
+from ponder.core.errors import InvalidOption, SessionMisused
 from ponder.core.problem import Message, Problem
 from ponder.core.settings import Settings
 
@@ -24,11 +26,11 @@ __all__ = ["AsCompleted", "Session"]
 
 T = TypeVar("T")
 MAX_BRANCHES = 4096
+"""The most branches, or children, of one operation."""
 
-
-@types.coroutine
-def _perform(action: actions.Action) -> Generator[actions.Action, Any, Any]:
-    return (yield action)
+REFUSALS = 100
+"""How often a session refuses what it is not to be used for. Whoever goes on is let through to a driver that is none:
+a loop that takes no error for an answer would never end otherwise."""
 
 
 class Session:
@@ -38,22 +40,57 @@ class Session:
     the run and by the lane, so that a resumed run draws the same numbers.
     """
 
-    __slots__ = ("_rng", "problem", "settings")
+    __slots__ = ("_over", "_refused", "_rng", "_stepping", "problem", "settings")
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
         self.problem = replace(problem, reference=None, verifier=None)
         self.settings = settings
         self._rng = random.Random(0)
+        self._stepping: int | None = None
+        self._over = False
+        self._refused = 0
 
     @property
     def rng(self) -> random.Random:
         """The random generator of the lane that is running."""
+        if self._over:
+            self._refuse()
         return self._rng
+
+    def _step(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call `function`, a step of the strategy; its operations are performed only from within one."""
+        self._stepping = threading.get_ident()
+        try:
+            return function(*arguments)
+        finally:
+            self._stepping = None
+
+    @types.coroutine
+    def _perform(self, action: actions.Action) -> Generator[actions.Action, Any, Any]:
+        if self._stepping != threading.get_ident():
+            _drop(action)
+            self._refuse()
+        try:
+            return (yield action)
+        except GeneratorExit:  # nobody will carry it out
+            _drop(action)
+            raise
+
+    def _refuse(self) -> None:
+        self._refused += 1
+        if self._refused > REFUSALS:
+            return
+        if self._over:
+            raise SessionMisused("the run of this session has ended; each run gets a Session of its own")
+        raise SessionMisused(
+            "a session is used outside of its strategy: only the strategy itself may await its operations, and the "
+            "coroutines that it gives to gather() and as_completed()"
+        )
 
     async def sample(self, n: int = 1) -> list[Branch]:
         """Open `n` branches from the prompt. Nothing is generated until they are extended."""
         _check_count("sample", n)
-        branches: list[Branch] = await _perform(actions.Sample(n))
+        branches: list[Branch] = await self._perform(actions.Sample(n))
         return branches
 
     @overload
@@ -77,7 +114,7 @@ class Session:
         _check_tokens("extend(tokens", tokens)
         if until not in get_args(actions.Until):
             raise InvalidOption(f"extend(until={until!r}): must be one of {', '.join(get_args(actions.Until))}")
-        return _shape(which, await _perform(actions.Extend(_tuple(which), tokens, until)))
+        return _shape(which, await self._perform(actions.Extend(_tuple(which), tokens, until)))
 
     async def fork(self, branch: Branch, n: int) -> list[Branch]:
         """Open `n` children that continue from where `branch` stands.
@@ -85,7 +122,7 @@ class Session:
         Those of a branch that has ended have ended as it has, and vote as it does.
         """
         _check_count("fork", n)
-        children: list[Branch] = await _perform(actions.Fork(_tuple(branch)[0], n))
+        children: list[Branch] = await self._perform(actions.Fork(_tuple(branch)[0], n))
         return children
 
     @overload
@@ -94,7 +131,7 @@ class Session:
     async def probe(self, which: Sequence[Branch]) -> list[str | None]: ...
     async def probe(self, which: Branch | Sequence[Branch]) -> str | list[str | None] | None:
         """What a branch would answer if it had to answer now. The branch itself is not disturbed."""
-        found: list[str | None] = await _perform(actions.Probe(_tuple(which)))
+        found: list[str | None] = await self._perform(actions.Probe(_tuple(which)))
         return found[0] if isinstance(which, Branch) else found
 
     @overload
@@ -103,7 +140,7 @@ class Session:
     async def prune(self, which: Sequence[Branch]) -> list[Branch]: ...
     async def prune(self, which: Branch | Sequence[Branch]) -> Branch | list[Branch]:
         """Stop branches; they no longer vote, and what they produced stays on the bill."""
-        return _shape(which, await _perform(actions.Prune(_tuple(which))))
+        return _shape(which, await self._perform(actions.Prune(_tuple(which))))
 
     @overload
     async def score(self, which: Branch) -> Branch: ...
@@ -111,7 +148,7 @@ class Session:
     async def score(self, which: Sequence[Branch]) -> list[Branch]: ...
     async def score(self, which: Branch | Sequence[Branch]) -> Branch | list[Branch]:
         """Have the run's verifier score branches; a branch without an answer scores 0."""
-        return _shape(which, await _perform(actions.Score(_tuple(which))))
+        return _shape(which, await self._perform(actions.Score(_tuple(which))))
 
     async def chat(
         self, messages: Iterable[Message], *, max_tokens: int | None = None, temperature: float | None = None
@@ -119,12 +156,12 @@ class Session:
         """One free call to the model; returns the reply's visible text."""
         _check_tokens("chat(max_tokens", max_tokens)
         said = Problem.of(list(messages)).messages
-        reply: str = await _perform(actions.Chat(said, max_tokens, temperature))
+        reply: str = await self._perform(actions.Chat(said, max_tokens, temperature))
         return reply
 
     async def clock(self) -> float:
         """Seconds since the run began (in replay: sequential tokens)."""
-        now: float = await _perform(actions.Clock())
+        now: float = await self._perform(actions.Clock())
         return now
 
     async def gather(self, *children: Coroutine[Any, Any, T]) -> list[T]:
@@ -132,7 +169,8 @@ class Session:
 
         The first exception cancels the others and is raised.
         """
-        results: list[T] = await _perform(actions.Gather(children))
+        _check_children("gather", children)
+        results: list[T] = await self._perform(actions.Gather(children))
         return results
 
     def as_completed(self, *children: Coroutine[Any, Any, T]) -> AsCompleted[T]:
@@ -141,26 +179,28 @@ class Session:
         async with s.as_completed(*(s.extend(b) for b in branches)) as finished:
             async for branch in finished: ...
         """
-        return AsCompleted(children)
+        _check_children("as_completed", children)
+        return AsCompleted(self, children)
 
     def limit(self, budget: Budget) -> _Limited:
         """``async with s.limit(Budget(tokens=500)):`` puts what happens inside under a budget of its own, too."""
         if not isinstance(budget, Budget):
             raise TypeError(f"limit() takes a Budget, not {budget!r:.60}")
-        return _Limited(budget)
+        return _Limited(self, budget)
 
 
 class AsCompleted(Generic[T]):
     """Results of concurrent children in the order in which they finish."""
 
-    __slots__ = ("_children", "_race")
+    __slots__ = ("_children", "_race", "_session")
 
-    def __init__(self, children: tuple[Coroutine[Any, Any, T], ...]) -> None:
+    def __init__(self, session: Session, children: tuple[Coroutine[Any, Any, T], ...]) -> None:
+        self._session = session
         self._children = children
         self._race: int | None = None
 
     async def __aenter__(self) -> AsCompleted[T]:
-        self._race = await _perform(actions.Race(self._children))
+        self._race = await self._session._perform(actions.Race(self._children))
         return self
 
     def __aiter__(self) -> AsCompleted[T]:
@@ -169,7 +209,7 @@ class AsCompleted(Generic[T]):
     async def __anext__(self) -> T:
         if self._race is None:
             raise TypeError("as_completed() is used as: async with s.as_completed(...) as finished")
-        more, result = await _perform(actions.Next(self._race))
+        more, result = await self._session._perform(actions.Next(self._race))
         if not more:
             raise StopAsyncIteration
         value: T = result
@@ -178,21 +218,22 @@ class AsCompleted(Generic[T]):
     async def __aexit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         # A driver that abandons the strategy closes it, and a closing coroutine may not await; it cleans up by itself.
         if kind is not GeneratorExit and self._race is not None:
-            await _perform(actions.Unrace(self._race))
+            await self._session._perform(actions.Unrace(self._race))
 
 
 class _Limited:
-    __slots__ = ("_budget",)
+    __slots__ = ("_budget", "_session")
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, session: Session, budget: Budget) -> None:
+        self._session = session
         self._budget = budget
 
     async def __aenter__(self) -> None:
-        await _perform(actions.Limit(self._budget))
+        await self._session._perform(actions.Limit(self._budget))
 
     async def __aexit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         if kind is not GeneratorExit:
-            await _perform(actions.Unlimit())
+            await self._session._perform(actions.Unlimit())
 
 
 def _check_count(operation: str, n: int) -> None:
@@ -200,6 +241,23 @@ def _check_count(operation: str, n: int) -> None:
         raise TypeError(f"{operation}({n!r:.60}): n must be a whole number")
     if not 1 <= n <= MAX_BRANCHES:
         raise InvalidOption(f"{operation}({n}): n must lie between 1 and {MAX_BRANCHES}")
+
+
+def _check_children(operation: str, children: Sequence[Any]) -> None:
+    if len(children) > MAX_BRANCHES:
+        _drop(actions.Gather(tuple(children)))
+        raise InvalidOption(
+            f"{operation}() of {len(children):,} children: at most {MAX_BRANCHES:,} run at a time; "
+            "extend() continues many branches together"
+        )
+
+
+def _drop(action: actions.Action) -> None:
+    """End the children of an action, those that have not begun: nobody will run them."""
+    if isinstance(action, actions.Gather | actions.Race):
+        for child in filter(inspect.iscoroutine, action.children):
+            if inspect.getcoroutinestate(child) == inspect.CORO_CREATED:
+                child.close()
 
 
 def _check_tokens(argument: str, tokens: int | None) -> None:
@@ -214,6 +272,8 @@ def _tuple(which: Branch | Sequence[Branch]) -> tuple[Branch, ...]:
     for one in branches:
         if not isinstance(one, Branch):
             raise TypeError(f"{one!r:.60} is no branch; take those that sample() and fork() give")
+    if len(branches) > MAX_BRANCHES:
+        raise InvalidOption(f"{len(branches):,} branches in one operation: at most {MAX_BRANCHES:,} at a time")
     return branches
 
 

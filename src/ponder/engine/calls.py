@@ -15,7 +15,15 @@ import stamina
 from ponder.core.backend import Backend, Choice, Completion, Progress, Request
 from ponder.core.branch import Ending
 from ponder.core.budget import Amount
-from ponder.core.errors import BackendError, BudgetExhausted, PartlyFailed, RateLimited, StrategyError, describe
+from ponder.core.errors import (
+    BackendError,
+    BudgetExhausted,
+    PartlyFailed,
+    Portable,
+    RateLimited,
+    StrategyError,
+    describe,
+)
 from ponder.core.ledger import Charge, Purpose
 from ponder.engine import records
 from ponder.engine.costs import most, spent, spent_in_part
@@ -45,7 +53,7 @@ Watch = Callable[[str, str, int], None]
 """Told of streamed text: (branch id, text of the running choice, its tokens)."""
 
 
-class Cut(Exception):
+class Cut(Portable):
     """The call ended before it was complete. `choices` is what it had produced.
 
     With a `limit` it was out of time. Without one an earlier life of the run had cancelled it here, and so ends the

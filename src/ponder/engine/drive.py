@@ -33,7 +33,7 @@ from ponder.core.problem import Problem
 from ponder.core.registry import Plan
 from ponder.core.session import Session
 from ponder.core.settings import Settings
-from ponder.engine.program import Returned, abandon, advance, checked, close
+from ponder.engine.program import Escaped, Returned, abandon, advance, check_children, checked, close, weight
 from ponder.engine.state import Lane, State
 
 __all__ = ["Environment", "drive"]
@@ -126,14 +126,21 @@ class _Simulation:
         self._starved: list[Callable[[], None]] = []
         self._order = itertools.count()
         self._acted = 0
+        self._escaped: Escaped | None = None
 
     def run(self) -> Answer:
-        while not self._root.ended:
-            if self._ready:
-                self._step(*self._ready.popleft())
-            else:
-                self._finish_next()
+        try:
+            while not self._root.ended and self._escaped is None:
+                if self._ready:
+                    self._step(*self._ready.popleft())
+                else:
+                    self._finish_next()
+        except Escaped as escaped:
+            self._escaped = escaped
         self._abandon(self._root)
+        self._session._over = True
+        if self._escaped is not None:
+            raise self._escaped.error
         if isinstance(self._root.error, BudgetExhausted):
             self._state.exhaust(self._root.error)
             return self._state.finish(self._state.best(str(self._root.error)), 0.0)
@@ -174,7 +181,7 @@ class _Simulation:
             return
         self._session._rng = task.lane.rng
         try:
-            asked = advance(self._name, task.program, value, error)
+            asked = advance(self._name, task.program, value, error, self._session._step)
         except PonderError as failure:
             self._end(task, None, failure)
             return
@@ -182,7 +189,7 @@ class _Simulation:
             self._end(task, asked.value, None)
             return
         task.lane.step += 1
-        self._acted += asked.n if isinstance(asked, actions.Sample | actions.Fork) else 1
+        self._acted += weight(asked)
         if self._acted > self._settings.max_actions:
             limit = f"strategy {self._name} performed more than {self._settings.max_actions:,} actions"
             abandon(asked)
@@ -200,7 +207,9 @@ class _Simulation:
 
     def _abandon(self, task: _Task) -> None:
         """Close a task's coroutine and cut its children, at its own depth."""
-        close(task.program)
+        escaping = close(task.program, self._session._step)
+        if escaping is not None:
+            self._escaped = self._escaped or Escaped(escaping)
         for race in task.races.values():
             self._close(task, race)
         task.races.clear()
@@ -239,8 +248,7 @@ class _Simulation:
                 lane.account = Account(action.budget, lane.account)
                 return None
             case actions.Unlimit():
-                lane.account, lane.deadline = lane.limits.pop()
-                return None
+                return lane.unlimit(self._name)
             case _:
                 raise MissingCapability(f"there is no record of {type(action).__name__.lower()} to replay")
 
@@ -351,6 +359,7 @@ class _Simulation:
         return _Work(lane.depth, max(costs, default=0), finish, cut) if ceilings else result()
 
     def _race(self, task: _Task, action: actions.Gather | actions.Race) -> Any:
+        check_children(self._name, action)
         children = [_Task(task.lane.child(i, self._seed), program) for i, program in enumerate(action.children)]
         race = _Race(children)
         task.races[task.lane.step] = race

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -38,7 +37,7 @@ from ponder.engine.clusters import Clusters
 from ponder.engine.journal import Journal, Recorded
 from ponder.engine.memory import Memory
 from ponder.engine.perform import Performer
-from ponder.engine.program import Returned, abandon, advance, checked, close
+from ponder.engine.program import Escaped, Returned, abandon, advance, check_children, checked, close, weight
 from ponder.engine.races import Child, Race
 from ponder.engine.state import Lane, State
 from ponder.engine.watchdog import Watchdog
@@ -99,7 +98,8 @@ class Live:
         self._broke = False
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
-        self._outcome: Answer | Exception = StrategyStuck("the run has not ended")
+        self._outcome: Answer | BaseException = StrategyStuck("the run has not ended")
+        self._escaped: BaseException | None = None
 
     def clock(self) -> float:
         """Seconds that the run has lived, earlier lives included."""
@@ -114,6 +114,16 @@ class Live:
     def stopped(self) -> bool:
         """True once `stop` was called."""
         return self._reason is not None
+
+    @property
+    def _ending(self) -> bool:
+        """True once nothing more is to be begun."""
+        return self.stopped or self._escaped is not None
+
+    @property
+    def escaped(self) -> BaseException | None:
+        """What the strategy raised that is no `Exception`, as ``KeyboardInterrupt``; `run` raises it as it is."""
+        return self._escaped
 
     @property
     def broke(self) -> bool:
@@ -136,6 +146,7 @@ class Live:
             UsageError: the run cannot start; nothing was sent.
             BackendError: the model failed and no branch is complete.
             StrategyError: the strategy is wrong. The exception's `bill` says what was spent.
+            BaseException: what the strategy raised that is no `Exception`, once all that it began has ended.
         """
         self._born = time.monotonic() - self._recorded.clock
         self._take_up()
@@ -158,7 +169,7 @@ class Live:
 
     def _time_for_answers(self) -> float:
         """Until when answers are looked for and compared."""
-        if self.stopped and self._hurry == float("inf"):
+        if self._ending and self._hurry == float("inf"):
             self._hurry = anyio.current_time() + GRACE
         return min(self.state.deadline, self._hurry)
 
@@ -171,6 +182,8 @@ class Live:
                         self._outcome = await self._verdict()
                     except Exception as error:  # noqa: BLE001 - raised again by `run`, which is not in a group
                         self._outcome = error
+                    if self._escaped is not None:
+                        self._outcome = self._escaped
         self._memory.commit()
         self._ended.set()
 
@@ -183,7 +196,7 @@ class Live:
             if entry.part == "answer" and entry.result is not None:
                 clusters.know(entry.result["raw"], entry.result["chosen"])
         self._memory = Memory(self._journal, recorded, state, self.clock)
-        caller = Caller(self._backend, state, self._memory, self._watch, lambda: self.stopped)
+        caller = Caller(self._backend, state, self._memory, self._watch, lambda: self._ending)
         self._performer = Performer(
             caller, self._memory, clusters, state, self._problem, self._settings, self._backend, self._verifier,
             stream=self._watch is not None,
@@ -199,6 +212,8 @@ class Live:
         try:
             with self._scope:
                 return await self._strategy(lane)
+            if self._escaped is not None:
+                raise Escaped(self._escaped)
             return await self._best(self._reason or "interrupted")
         except BudgetExhausted as limit:
             self.state.exhaust(limit)
@@ -216,9 +231,21 @@ class Live:
         return self.state.best(because)
 
     async def _strategy(self, lane: Lane) -> Answer:
-        session = Session(self._problem, self._settings)
-        self._session = session
-        return checked(self._name, await self._drive(lane, self.plan.start(session)))
+        self._session = Session(self._problem, self._settings)
+        try:
+            return checked(self._name, await self._drive(lane, self.plan.start(self._session)))
+        finally:
+            self._session._over = True
+
+    def _guard(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call `function`, a step of the strategy, watched."""
+        return self._watchdog.guard(self._session._step, function, *arguments)
+
+    def _escape(self, error: BaseException) -> None:
+        """End the run for what the strategy raised, wherever in it that was."""
+        if self._escaped is None:
+            self._escaped = error
+            self._scope.cancel()
 
     async def _drive(self, lane: Lane, program: Coroutine[Action, Any, Any]) -> Any:
         """Run one coroutine to its end: hand its actions out, send the results in."""
@@ -230,11 +257,14 @@ class Live:
                 self._session._rng = lane.rng
                 self._memory.commit()  # before the strategy makes anything of it, which may take its time
                 try:
-                    asked = advance(self._name, program, value, error, self._watchdog.guard)
+                    asked = advance(self._name, program, value, error, self._guard)
                 except StrategyStuck:
                     raise StrategyStuck(
                         f"strategy {self._name} computed for more than {self._patience:g} s without a Session operation"
                     ) from None
+                except Escaped as escaped:
+                    self._escape(escaped.error)
+                    raise
                 if isinstance(asked, Returned):
                     return asked.value
                 value, error = None, None
@@ -246,28 +276,30 @@ class Live:
                         raise
                     error = failure
         finally:
-            close(program, self._watchdog.guard)
+            escaping = close(program, self._guard)
+            if escaping is not None:
+                self._escape(escaping)
             with anyio.CancelScope(shield=True):
                 for race in races.values():
                     await race.cancel()
 
     async def _perform(self, lane: Lane, action: Action, races: dict[int, Race]) -> Any:
         lane.step += 1
-        self._acted += action.n if isinstance(action, actions.Sample | actions.Fork) else 1
+        self._acted += weight(action)
         if self._acted > self._settings.max_actions:
             raise StrategyStuck(f"strategy {self._name} performed more than {self._settings.max_actions:,} actions")
         if lane.step % PAUSE == 0:
             await anyio.lowlevel.checkpoint()
         match action:
             case actions.Gather():
-                race = self._race(lane, action.children, ordered=False)
+                race = self._race(lane, action)
                 try:
                     return await race.everything(lane, self.state)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await race.cancel()
             case actions.Race():
-                races[lane.step] = self._race(lane, action.children, ordered=True)
+                races[lane.step] = self._race(lane, action)
                 return lane.step
             case actions.Next() | actions.Unrace() if action.race not in races:
                 raise StrategyError(f"strategy {self._name} uses as_completed outside of the coroutine that opened it")
@@ -286,18 +318,15 @@ class Live:
                     lane.deadline = min(lane.deadline, anyio.current_time() + left)
                 return None
             case actions.Unlimit():
-                lane.account, lane.deadline = lane.limits.pop()
+                lane.unlimit(self._name)
                 return None
             case _:
                 return await self._performer.perform(lane, action)
 
-    def _race(self, lane: Lane, programs: Sequence[Coroutine[Action, Any, Any]], *, ordered: bool) -> Race:
-        for program in programs:
-            if not inspect.iscoroutine(program):
-                raise StrategyError(
-                    f"strategy {self._name} gathers {program!r:.60}, which is no coroutine; write s.gather(*coroutines)"
-                )
-        children = [Child(lane.child(index, self._seed), program) for index, program in enumerate(programs)]
+    def _race(self, lane: Lane, action: actions.Gather | actions.Race) -> Race:
+        check_children(self._name, action)
+        ordered = isinstance(action, actions.Race)
+        children = [Child(lane.child(index, self._seed), program) for index, program in enumerate(action.children)]
         race = Race(lane, children, self._memory)
         # On a resume they start in the order in which they had come to where they are.
         for index in sorted(range(len(children)), key=lambda index: self._recorded.reached(children[index].lane.name)):
@@ -306,5 +335,5 @@ class Live:
 
     def _learned(self, raw: str, chosen: str) -> None:
         # After a stop answers are read out of turn; whoever goes on with the run shall read them in turn again.
-        if not self.stopped:
+        if not self._ending:
             self._memory.note("", 0, "answer", {"raw": raw, "chosen": chosen})

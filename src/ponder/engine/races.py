@@ -10,7 +10,7 @@ import anyio
 from ponder.core.errors import StoreError
 from ponder.engine.calls import Cut
 from ponder.engine.memory import Memory
-from ponder.engine.program import close
+from ponder.engine.program import Escaped, close
 from ponder.engine.state import Lane, State
 
 __all__ = ["Child", "Race"]
@@ -60,6 +60,8 @@ class Race:
         except Cut:
             child.cut = child.lane.sealed or child.scope.cancel_called
             child.error = None if child.cut else _misfit()
+        except Escaped:  # the driver ends the run; one that goes on with it shall find no sign of this
+            child.cut = True
         except Exception as error:  # noqa: BLE001 - the parent gets it
             child.error = error
         finally:

@@ -57,6 +57,16 @@ class Lane:
             cancellable=self.cancellable,
         )
 
+    def unlimit(self, strategy: str) -> None:
+        """Close the innermost limit.
+
+        Raises:
+            StrategyError: this lane has opened none.
+        """
+        if not self.limits:
+            raise StrategyError(f"strategy {strategy} leaves a limit() outside of the coroutine that entered it")
+        self.account, self.deadline = self.limits.pop()
+
 
 def lane_rng(seed: int, name: str) -> random.Random:
     """The generator of one lane: independent of every other lane's, the same after a resume."""

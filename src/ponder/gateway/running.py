@@ -21,6 +21,7 @@ from ponder.core.ledger import Bill
 from ponder.core.registry import Plan
 from ponder.engine.calls import Watch
 from ponder.engine.live import Live
+from ponder.engine.program import blame
 from ponder.gateway.admission import Admission, Ask, Permit
 from ponder.gateway.config import Key
 from ponder.gateway.fallback import Route, Routes
@@ -166,6 +167,10 @@ class Running:
                     job, attempt.backend, plan=attempt.plan, store=self._store, run=run, watch=self._watch,
                     on_start=self._began, claimed=True,
                 )  # fmt: skip
+            except BaseException as error:
+                if self.live is not None and self.live.escaped is not None:  # it would end the gateway
+                    raise blame(attempt.plan.strategy.name, self.live.escaped) from error
+                raise
             finally:
                 permit.settle(self._spent)
             tell(answer)

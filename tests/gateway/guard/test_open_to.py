@@ -25,12 +25,26 @@ from tests.servers.faults import status
 PAGE = "https://app.example"
 
 OWN = """
+import asyncio
+
 import ponder
 
 @ponder.strategy()
 async def twice(s: ponder.Session) -> ponder.Answer:
     return ponder.vote(await s.extend(await s.sample(2)))
 """
+
+ENDS = ["KeyboardInterrupt", "SystemExit", "GeneratorExit", "asyncio.CancelledError"]
+
+FATAL = OWN + "".join(
+    f"""
+@ponder.strategy("ends-{number}")
+async def ends(s: ponder.Session) -> ponder.Answer:
+    await s.extend(await s.sample(2))
+    raise {end}
+"""
+    for number, end in enumerate(ENDS)
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +57,7 @@ def server() -> Iterator[ChatServer]:
 def served(server: ChatServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Path, list[str]]]:
     """The base URL of a gateway, a key for it, its configuration, and its log."""
     folder = tmp_path_factory.mktemp("open")
-    (folder / "mine.py").write_text(OWN)
+    (folder / "mine.py").write_text(FATAL)
     config = folder / "gateway.toml"
     config.write_text(f'''
 [server]
@@ -205,6 +219,22 @@ def test_a_strategy_of_the_operators_own_is_chosen_by_name_and_never_by_path(
     for name in (str(config.parent / "mine.py"), "mine.py", "mine:twice"):
         body = chat(ponder={"strategy": name})
         assert call(url, "POST", "/chat/completions", body, Authorization=f"Bearer {alice}")[0] == 400
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("number", "end"), list(enumerate(ENDS)))
+def test_a_strategy_that_would_end_the_program_ends_its_run(
+    number: int, end: str, stream: bool, served: Served, server: ChatServer
+) -> None:
+    url, alice, config, _ = served
+    before = usd(config)
+    body = chat(model=f"ponder/ends-{number}/tiny", stream=stream)
+    code, _, text = call(url, "POST", "/chat/completions", body, Authorization=f"Bearer {alice}")
+    assert code == 500 or (stream and code == 200)
+    assert f"strategy ends-{number} raised {end.removeprefix('asyncio.')} (" in text
+    assert '"code":"run_failed"' in text.replace(" ", "")
+    assert usd(config) > before, "it is on the bill"
+    assert call(url, "POST", "/chat/completions", chat(), Authorization=f"Bearer {alice}")[0] == 200
 
 
 @pytest.mark.parametrize(

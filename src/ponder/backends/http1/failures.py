@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import ssl
 
+from ponder.core.errors import Portable
+
 __all__ = ["Broken", "CallFailed", "Insecure", "Malformed", "Silent", "Unconnected"]
 
 
-class CallFailed(Exception):
+class CallFailed(Portable):
     """There is no whole response.
 
     Unconnected     no connection to the server, or to the proxy before it

@@ -12,6 +12,7 @@ from ponder.backends.openai.ends import end_of
 from ponder.backends.openai.tool_calls import as_calls
 from ponder.backends.thinking import closes, opens_inside, split_thinking
 from ponder.core.backend import Choice, Completion, Finish, Request, Usage
+from ponder.core.errors import Portable
 
 __all__ = [
     "Draft",
@@ -48,7 +49,7 @@ class Failed(Exception):
         self.usage = usage
 
 
-class FewChoices(Exception):
+class FewChoices(Portable):
     """A server gave one choice where several were asked for; it is in `completion`, as of a call for one."""
 
     def __init__(self, completion: Completion) -> None:
