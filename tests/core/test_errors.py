@@ -14,14 +14,16 @@ import pytest
 
 import ponder
 from ponder.core.backend import Choice, Completion, Usage
-from ponder.core.errors import BudgetExhausted, PonderError, RateLimited, UnknownName, describe
+from ponder.core.errors import BudgetExhausted, PonderError, RateLimited, UnknownName, Unreachable, describe
 from ponder.core.ledger import Bill
 
 GIVEN = {
     "str": "some text", "str | None": "a field", "int": 503, "int | None": 404, "float": 2.5, "float | None": 1.5,
     "bool": True, "bytes": b"{}", "Iterable[str]": ["aim"], "dict[str, Any]": {"status": 500},
     "BaseException": KeyboardInterrupt("now"), "Completion": Completion((Choice("4", 1, "stop"),), Usage(1, 0, 1)),
-    "tuple[Choice, ...]": (Choice("4", 1, "stop"),),
+    "tuple[Choice, ...]": (Choice("4", 1, "stop"),), "object": "why", "Usage": Usage(1, 0, 1),
+    "Mapping[int, Choice]": {1: Choice("4", 1, "stop")}, "Mapping[int, Choice] | None": {1: Choice("4", 1, "stop")},
+    "Usage | None": Usage(1, 0, 1), "BackendError | BudgetExhausted | None": Unreachable("away"),
 }  # fmt: skip
 """What the constructors are given, by annotation; what has another type keeps its default."""
 

@@ -36,7 +36,7 @@ class WrongShape(Exception):
     """The reply is JSON, but not what the API promises; the text says where."""
 
 
-class Failed(Exception):
+class Failed(Portable):
     """Choices failed, each by itself: `why` the first did, in words that follow the server's name, or its own error.
 
     `choices` are those that did not, by their number, and `usage` is that of the whole reply.
