@@ -131,18 +131,19 @@ async def test_streaming_keeps_progress_current(backend: OpenAI, server: ChatSer
     assert progress.tokens == [choice.tokens for choice in completion.choices]
     assert (progress.prompt_tokens, progress.cached_tokens) == (3, 1)
     assert seen[0] == progress.texts[0].split()[0]
-    assert len(seen) == sum(progress.tokens)
+    assert 0 <= len(seen) - sum(progress.tokens) <= 2  # for each piece, and for each choice when it is counted
     assert server.bodies[0]["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
 
 
 async def test_cancelling_closes_the_connection_and_books_what_came(server: ChatServer, backend: OpenAI) -> None:
     server.token_latency = 0.01
     with anyio.CancelScope() as scope:
-        progress = Progress(watch=lambda _: scope.cancel() if sum(progress.tokens) == 3 else None)
+        progress = Progress(watch=lambda _: scope.cancel() if len(progress.texts[0].split()) == 3 else None)
         await backend.generate(replace(ASK, stream=True), progress)
     await anyio.to_thread.run_sync(server.wait_for, "cancelled")
-    assert sum(progress.tokens) == 3
     assert len(progress.texts[0].split()) == 3
+    assert sum(progress.tokens) == max(3, -(-len(progress.texts[0]) // 4))
+    assert progress.estimated == sum(progress.tokens) + progress.prompt_tokens
     assert progress.prompt_tokens > 0
 
 

@@ -116,8 +116,9 @@ async def test_what_a_broken_stream_had_produced_is_booked(server: ChatServer, b
     server.faults.append(faults.stream(ONCE_UPON, "cut"))
     progress = Progress()
     await failure(backend, STREAM, progress)
-    assert (progress.texts, progress.tokens) == (["Once upon"], [2])
+    assert (progress.texts, progress.tokens) == (["Once upon"], [3])  # nine bytes
     assert progress.prompt_tokens == 3  # 12 bytes, as the server never said
+    assert progress.estimated == 6
 
 
 async def test_too_many_calls(server: ChatServer, backend: OpenAI) -> None:

@@ -150,7 +150,7 @@ async def test_failures_are_the_same(server: ChatServer, text: OpenAI) -> None:
     progress = Progress()
     with pytest.raises(BrokenReply, match="in the middle of its reply"):
         await text.generate(replace(ASK, stream=True), progress)
-    assert (progress.texts, progress.tokens) == (["Once upon"], [2])
+    assert (progress.texts, progress.tokens) == (["Once upon"], [3])
     assert progress.prompt_tokens > 0
     server.faults.append(faults.body(b'{"choices": [{"finish_reason": "stop"}]}'))
     with pytest.raises(BrokenReply, match="a choice has neither 'message' nor 'text'"):

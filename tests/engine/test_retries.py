@@ -75,8 +75,8 @@ def test_what_a_broken_stream_had_said_is_paid_for_and_thrown_away(untroubled: A
         answer = ask(server.url, watch=lambda *_: None)
     assert answer.text == untroubled.text
     assert (answer.bill.calls, answer.bill.retries, answer.bill.failed_calls) == (2, 1, 1)
-    assert answer.bill.discarded_tokens == 2, '"Once", " upon"'
-    assert answer.bill.total_tokens == untroubled.bill.total_tokens + 2
+    assert answer.bill.discarded_tokens == 3, '"Once upon"'
+    assert answer.bill.total_tokens == untroubled.bill.total_tokens + 3
     assert answer.bill.prompt_tokens > untroubled.bill.prompt_tokens
 
 

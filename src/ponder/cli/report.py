@@ -92,6 +92,8 @@ def _costs(bill: Bill) -> Iterator[tuple[str, str]]:
     tokens = f"{bill.total_tokens:,} total, {bill.sequential_tokens:,} sequential"
     yield "tokens", f"{tokens} ({among})" if among else tokens
     yield "prompt", f"{count(bill.prompt_tokens, 'token')}, {bill.cached_prompt_tokens:,} of them cached"
+    if bill.estimated_tokens:
+        yield "estimated", f"{count(bill.estimated_tokens, 'token')} of these, which the server did not count"
     yield "calls", _calls(bill)
     yield "time", duration(bill.seconds)
     yield "price", dollars(bill.usd)

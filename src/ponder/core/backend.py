@@ -120,11 +120,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call is charged for, in tokens; `prompt` includes `cached`, `output` spans all choices."""
+    """What a call is charged for, in tokens; `prompt` includes `cached`, `output` spans all choices.
+
+    `estimated` are those of `prompt` and `output` that the server did not count, or not credibly.
+    """
 
     prompt: int = 0
     cached: int = 0
     output: int = 0
+    estimated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +143,8 @@ class Completion:
 class Progress:
     """What a call has produced so far, kept up to date by a streaming backend.
 
-    When a call is cancelled or breaks, this is what is booked. `watch` is called after each change with the index of
-    the choice that grew.
+    When a call is cancelled or breaks, this is what is booked; `estimated` are the tokens, of prompt and output, that
+    the server has not counted. `watch` is called after each change with the index of the choice that grew.
 
     A backend may have to ask the server more than once for one request: because a parameter was refused, or because
     each choice takes a call. It says `again` before each further call; `more` counts these, and `refused` those that
@@ -151,6 +155,7 @@ class Progress:
     tokens: list[int] = field(default_factory=list)
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    estimated: int = 0
     watch: Callable[[int], None] | None = None
     more: int = 0
     refused: int = 0

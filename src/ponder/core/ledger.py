@@ -20,7 +20,7 @@ class Charge:
     """One entry of the ledger: what one call, or the cut of one branch, adds to the bill.
 
     All counts are tokens. `output` includes `thinking`; `discarded` is the part of all output so far that no answer
-    will use (failed attempts, branches that were cut).
+    will use (failed attempts, branches that were cut), `estimated` the part of prompt and output that nobody counted.
     """
 
     purpose: Purpose = "branch"
@@ -32,6 +32,7 @@ class Charge:
     calls: int = 0
     retries: int = 0
     failures: int = 0
+    estimated: int = 0
 
     def __add__(self, other: Charge) -> Charge:
         return Charge(
@@ -44,6 +45,7 @@ class Charge:
             calls=self.calls + other.calls,
             retries=self.retries + other.retries,
             failures=self.failures + other.failures,
+            estimated=self.estimated + other.estimated,
         )
 
     def amount(self, price: Price | None) -> Amount:
@@ -65,7 +67,9 @@ class Bill:
     `verifier_tokens`; their sum is `total_tokens`. `thinking_tokens` and `discarded_tokens` are parts of
     `output_tokens`; `cached_prompt_tokens` is a part of `prompt_tokens`. `sequential_tokens` is the longest chain of
     generated tokens in which each had to wait for the one before: the latency axis. `usd` is None when the model's
-    price is not known. `lost_calls` were in flight when the process died: what they cost is not known here.
+    price is not known. `estimated_tokens` are those of prompts and output that were estimated, because the server did
+    not count them, or said what cannot be. `lost_calls` were in flight when the process died: what they cost is not
+    known here.
     """
 
     prompt_tokens: int = 0
@@ -75,6 +79,7 @@ class Bill:
     probe_tokens: int = 0
     verifier_tokens: int = 0
     discarded_tokens: int = 0
+    estimated_tokens: int = 0
     sequential_tokens: int = 0
     calls: int = 0
     retries: int = 0
@@ -131,7 +136,7 @@ class Ledger:
         self.lost_calls = 0
         self._price = price
         self._generated: dict[Purpose, int] = dict.fromkeys(get_args(Purpose), 0)
-        self._prompt = self._cached = self._thinking = self._discarded = 0
+        self._prompt = self._cached = self._thinking = self._discarded = self._estimated = 0
         self._calls = self._retries = self._failures = 0
 
     def book(self, charge: Charge) -> None:
@@ -141,6 +146,7 @@ class Ledger:
         self._cached += charge.cached
         self._thinking += charge.thinking
         self._discarded += charge.discarded
+        self._estimated += charge.estimated
         self._calls += charge.calls
         self._retries += charge.retries
         self._failures += charge.failures
@@ -159,6 +165,7 @@ class Ledger:
             probe_tokens=generated["probe"],
             verifier_tokens=generated["verifier"],
             discarded_tokens=self._discarded,
+            estimated_tokens=self._estimated,
             sequential_tokens=self.sequential_tokens,
             calls=self._calls,
             retries=self._retries,

@@ -240,7 +240,7 @@ class Caller:
             Charge(
                 purpose=call.purpose, prompt=usage.prompt, cached=usage.cached, output=usage.output,
                 thinking=thinking, calls=1 + progress.more, retries=retries + progress.refused,
-                failures=progress.refused,
+                failures=progress.refused, estimated=usage.estimated,
             ),
         )  # fmt: skip
         completion = replace(completion, choices=call.kept.whole(completion.choices))

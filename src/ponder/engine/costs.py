@@ -52,7 +52,7 @@ def spent(purpose: Purpose, progress: Progress, retries: int, failures: int = 0)
     return Charge(
         purpose=purpose, prompt=progress.prompt_tokens, cached=progress.cached_tokens, output=output,
         discarded=0 if kept else output, calls=1 + progress.more, retries=retries + progress.refused,
-        failures=failures + progress.refused,
+        failures=failures + progress.refused, estimated=progress.estimated,
     )  # fmt: skip
 
 
@@ -66,4 +66,5 @@ def spent_in_part(purpose: Purpose, failure: PartlyFailed, progress: Progress, r
         thinking=sum(choice.thinking_tokens for choice in good),
         discarded=max(0, usage.output - sum(choice.tokens for choice in good)),
         calls=1 + progress.more, retries=retries + progress.refused, failures=1 + progress.refused,
+        estimated=usage.estimated,
     )  # fmt: skip

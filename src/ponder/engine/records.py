@@ -56,7 +56,7 @@ def completion(reply: Completion) -> dict[str, Any]:
     """A complete reply."""
     return {
         "choices": [_choice(choice) for choice in reply.choices],
-        "usage": {"prompt": reply.usage.prompt, "cached": reply.usage.cached, "output": reply.usage.output},
+        "usage": {name: getattr(reply.usage, name) for name in ("prompt", "cached", "output", "estimated")},
     }
 
 

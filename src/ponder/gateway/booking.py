@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ponder.backends.openai.counts import BYTES_PER_TOKEN, Count, estimate, read_count
+from ponder.backends.openai.counts import (
+    BYTES_PER_TOKEN,
+    Count,
+    Told,
+    believed,
+    estimate,
+    size_of,
+    size_of_calls,
+)
 from ponder.core.backend import Price
 from ponder.core.ledger import Bill
 from ponder.gateway.readable import Chunk, Whole
@@ -13,36 +19,47 @@ __all__ = ["Books"]
 
 
 class Books:
-    """Counts the tokens of one call.
+    """Counts the tokens of one call, as `ponder.backends.openai.counts` counts those of any.
 
-    The server's own count is taken where it gives one. Without it four bytes are taken for a token, of the reply as of
-    the request; each choice of an event in a stream is one at least. `choices` is how many were asked for.
+    `choices` is how many were asked for, `limit` how many tokens all of them together may come to; a stream of more is
+    `over`, and is cut. `moves` counts the pieces that brought something to read.
     """
 
-    def __init__(self, request: bytes, choices: int = 1) -> None:
+    def __init__(self, request: bytes, choices: int, limit: int) -> None:
         self._request = request
         self._choices = choices
+        self._limit = limit
         self._finished: dict[str, bool] = {}
-        self._usage: dict[str, Any] | None = None
-        self._seen = self._pieces = self._bytes = 0
+        self._told = Told(limit)
+        self._written = self._told.written
         self._cut = False
+        self.over = False
+        self.moves = 0
         self.ended = False
 
     def take_reply(self, reply: Whole) -> None:
         """A whole reply."""
-        self._usage = reply.usage
-        self._seen = sum(estimate(choice.written) for choice in reply.choices or ())
+        for choice in reply.choices or ():
+            self._written.size += size_of(choice.written) + size_of_calls(choice.calls)
+        self._told.tell(reply.usage)
         self.ended = True
 
     def take_chunk(self, chunk: Chunk) -> None:
         """A piece of a stream."""
-        self._usage = chunk.usage or self._usage
-        self._pieces += len(chunk.choices or ())
-        self._bytes += sum(len(choice.written.encode("utf-8", "replace")) for choice in chunk.choices or ())
-        self._seen = max(self._pieces, self._bytes // BYTES_PER_TOKEN)
         for choice in chunk.choices or ():
+            text = choice.written
+            if text or choice.calls:
+                self._told.add(size_of(text) + size_of_calls(choice.calls))
+            self.moves += bool(text.strip() or choice.calls or choice.finish_reason)
             index = repr(choice.index or 0)
             self._finished[index] = bool(choice.finish_reason) or self._finished.get(index, False)
+        if chunk.usage:
+            self._told.tell(chunk.usage)
+        self.over = self._written.tokens > self._limit
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes of a stream cannot lead beyond the limit."""
+        return self._written.tokens + size // BYTES_PER_TOKEN < self._limit
 
     @property
     def finished(self) -> bool:
@@ -64,25 +81,26 @@ class Books:
         Raises:
             ValueError: nothing came before it.
         """
-        if not self._seen:
+        if not self._finished:
             raise ValueError("the stream is empty")
         self.ended = True
 
     def bill(self, price: Price | None) -> Bill:
         """What it comes to; zero if it was refused, or failed before anything came back."""
-        counted = read_count(self._usage)
-        if counted.output is None and not (self._seen or self._cut or self.ended):
+        told = self._told.count
+        if told.output is None and not (self._written.pieces or self._cut or self.ended):
             return Bill(usd=None if price is None else 0.0, price=price)
-        output = self._output(counted)
-        prompt = len(self._request) // BYTES_PER_TOKEN if counted.prompt is None else counted.prompt
-        usd = None if price is None else price.cost(prompt, min(counted.cached, prompt), output)
+        counted = believed(told, len(self._request), self._written, self._limit)
+        prompt = max(1, estimate(len(self._request))) if counted.prompt is None else counted.prompt
+        output, cached = self._output(counted), min(counted.cached, prompt)
+        guessed = (prompt if counted.prompt is None else 0) + (output if counted.output is None else 0)
+        usd = None if price is None else price.cost(prompt, cached, output)
         return Bill(
-            prompt_tokens=prompt, cached_prompt_tokens=min(counted.cached, prompt), output_tokens=output,
-            thinking_tokens=min(counted.reasoning, output), sequential_tokens=output, calls=1, usd=usd, price=price,
+            prompt_tokens=prompt, cached_prompt_tokens=cached, output_tokens=output,
+            thinking_tokens=min(counted.reasoning, output), estimated_tokens=guessed, sequential_tokens=output, calls=1,
+            usd=usd, price=price,
         )  # fmt: skip
 
     def _output(self, counted: Count) -> int:
-        if counted.output is None:
-            return self._seen
-        # Half a stream may have a count from its beginning.
-        return counted.output if self.ended else max(counted.output, self._seen)
+        output = self._written.tokens if counted.output is None else counted.output
+        return min(output, self._limit) if self.over else output  # what went beyond was not passed on

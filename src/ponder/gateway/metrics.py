@@ -41,7 +41,7 @@ class Metrics:
             "ponder_errors", "Requests that were refused, or failed.", ["key", "code"], registry=registry
         )
         self._tokens = Counter(
-            "ponder_tokens", "Tokens; thinking and discarded are parts of output, cached of prompt.",
+            "ponder_tokens", "Tokens; thinking and discarded are parts of output, cached of prompt, estimated of both.",
             [*who, "kind"], registry=registry,
         )  # fmt: skip
         self._usd = Counter("ponder_usd", "Dollars, where the price is known.", who, registry=registry)
@@ -82,6 +82,7 @@ class Metrics:
             "probe": bill.probe_tokens,
             "verifier": bill.verifier_tokens,
             "discarded": bill.discarded_tokens,
+            "estimated": bill.estimated_tokens,
         }
         for kind, tokens in kinds.items():
             if tokens:

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from ponder.backends.openai.counts import ceiling
 from ponder.core.budget import Budget
 from ponder.core.errors import BackendError
 from ponder.core.quoting import quoted
-from ponder.gateway.admission import Admission, Ask
+from ponder.gateway.admission import Admission, Ask, Permit
 from ponder.gateway.caps import Refused
 from ponder.gateway.choices import choices_of, whole
 from ponder.gateway.config import Key
@@ -100,9 +101,15 @@ class Passed:
             passing = Passing(
                 received.path, body, streams, self._routes.breakers[route.upstream], price,
                 None if seconds is None else received.began + seconds, hides_usage,
-                choices_of(head.n, prompt=head.prompt), headers,
+                choices_of(head.n, prompt=head.prompt), ask.n * ceiling(_most(permit, ask, served)), headers,
             )  # fmt: skip
             await self._passthrough.forward(served, passing, received.scope, send, permit)
+
+
+def _most(permit: Permit, ask: Ask, served: Served) -> int:
+    """The tokens that one reply may have: what it was told to, or else what was reserved for it."""
+    told = ask.max_tokens if permit.max_tokens is None else permit.max_tokens
+    return served.upstream.max_tokens if told is None else told
 
 
 def _limit(head: Head, path: str) -> int | None:

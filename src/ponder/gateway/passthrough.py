@@ -14,6 +14,7 @@ from ponder.backends.http1.failures import CallFailed
 from ponder.backends.http1.pool import Pool
 from ponder.backends.openai.address import Address, key_in
 from ponder.backends.openai.failures import Place, from_failure
+from ponder.backends.openai.pace import Pace
 from ponder.backends.openai.transport import CONNECT_SECONDS, proxy_for
 from ponder.core.errors import BackendError, CallTimeout
 from ponder.gateway.admission import Permit
@@ -90,10 +91,10 @@ class Passthrough:
         Raises:
             BackendError: the upstream cannot be reached, or its answer is broken; nothing was sent to the client.
         """
-        books, upstream = Books(request.body, request.choices), to.upstream
+        books, upstream = Books(request.body, request.choices, request.limit), to.upstream
         line = self._lines.get(upstream.name) or self._lines.setdefault(upstream.name, _Line.to(upstream))
         place = Place(line.url, to.model, "it asks for another key", line.secrets)
-        answer = Relay(send, books, place, request, line.told)
+        answer = Relay(send, books, Pace(place, upstream.timeout), place, request, line.told)
         headers = [*passed_on(scope["headers"], line.asked), *line.authorization]
         try:
             with passing(to.model, upstream.name, lambda: books.bill(request.price)):

@@ -13,15 +13,18 @@ __all__ = ["Chunk", "Whole", "is_refusal", "read_chunk", "read_reply"]
 
 class _Said(msgspec.Struct):
     content: str | list[dict[str, Any]] | None = None
+    refusal: Any = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
 
     @property
     def written(self) -> str:
-        calls = json.dumps(self.tool_calls) if self.tool_calls else ""
-        content = self.content if isinstance(self.content, str) else json.dumps(self.content or "")
-        return f"{content}{self.reasoning_content or self.reasoning or ''}{calls}"
+        """All that there is to read but the calls of tools."""
+        content = self.content or self.refusal or ""
+        if not isinstance(content, str):
+            content = json.dumps(content)
+        return f"{content}{self.reasoning_content or self.reasoning or ''}"
 
 
 class _ChatChoice(msgspec.Struct):
@@ -29,7 +32,13 @@ class _ChatChoice(msgspec.Struct):
 
     @property
     def written(self) -> str:
+        """All that there is to read but the calls of tools."""
         return self.message.written
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """The calls of tools, whole or in pieces."""
+        return self.message.tool_calls or []
 
 
 class _TextChoice(msgspec.Struct):
@@ -37,7 +46,13 @@ class _TextChoice(msgspec.Struct):
 
     @property
     def written(self) -> str:
+        """All that there is to read but the calls of tools."""
         return self.text
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """The calls of tools, whole or in pieces."""
+        return []
 
 
 class _Piece(msgspec.Struct):
@@ -48,14 +63,20 @@ class _Piece(msgspec.Struct):
 
     @property
     def written(self) -> str:
+        """All that there is to read but the calls of tools."""
         return self.delta.written if self.delta else self.text or ""
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """The calls of tools, whole or in pieces."""
+        return (self.delta.tool_calls if self.delta else None) or []
 
 
 class Whole(msgspec.Struct):
     """A reply in one piece; `error` in the place of `choices`, of a server that reports it with status 200."""
 
     choices: list[Any] | None = None
-    usage: dict[str, Any] | None = None
+    usage: Any = None
     error: Any = None
 
 

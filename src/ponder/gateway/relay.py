@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from ponder.backends.http1.failures import CallFailed
 from ponder.backends.openai.ending import Ending
 from ponder.backends.openai.events import DONE, Events, Framing
 from ponder.backends.openai.failures import Place, from_event, from_response
+from ponder.backends.openai.pace import Pace
 from ponder.backends.openai.reply_body import ReplyBody
 from ponder.backends.openai.retry_after import read_retry_after
 from ponder.backends.openai.transport import LARGEST_ERROR, LARGEST_REPLY
@@ -20,6 +21,7 @@ from ponder.core.backend import Price
 from ponder.core.errors import BackendError, BrokenReply, RateLimited, Unreachable
 from ponder.gateway.booking import Books
 from ponder.gateway.breaker import Breaker
+from ponder.gateway.choices import MOST
 from ponder.gateway.failures import wait_of
 from ponder.gateway.headers import passed_on
 from ponder.gateway.http import Send
@@ -62,9 +64,9 @@ class Passing(msgspec.Struct, frozen=True):
     """A request on its way: to `path` below an upstream's base URL, whose breaker is told how it went.
 
     `stream` says whether it asks for one; with `hides_usage` the client has not asked for the usage that comes at its
-    end. `choices` is how many replies it asks for. `deadline` is when the client wants no answer any more, by the
-    monotonic clock, None for never. `headers` go to the client with the answer; `price` is that of the model, None if
-    nobody knows it.
+    end. `choices` is how many replies it asks for, `limit` the tokens at which all of them together are cut. `deadline`
+    is when the client wants no answer any more, by the monotonic clock, None for never. `headers` go to the client with
+    the answer; `price` is that of the model, None if nobody knows it.
     """
 
     path: str
@@ -75,6 +77,7 @@ class Passing(msgspec.Struct, frozen=True):
     deadline: float | None = None
     hides_usage: bool = False
     choices: int = 1
+    limit: int = MOST
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -84,8 +87,11 @@ class Relay:
     `begun` once a part of it is on its way to the client.
     """
 
-    def __init__(self, send: Send, books: Books, place: Place, request: Passing, told: frozenset[bytes]) -> None:
+    def __init__(
+        self, send: Send, books: Books, pace: Pace, place: Place, request: Passing, told: frozenset[bytes]
+    ) -> None:
         self.place = place
+        self._pace = pace
         self.begun = False
         self._send = send
         self._books = books
@@ -102,9 +108,9 @@ class Relay:
         if response.packed:
             raise BrokenReply(f"{self.place} sent a packed reply, which nobody has asked for")
         if response.status != 200:
-            await self._refusal(response, await self._read(ReplyBody(response, response.content_type)))
+            await self._refusal(response, await self._read(ReplyBody(response, response.content_type, self._pace)))
             return
-        body = ReplyBody(response, response.content_type)
+        body = ReplyBody(response, response.content_type, self._pace)
         if await body.is_stream() != self._request.stream:
             raise await self._other_kind(response, body)
         await (self._stream(response, body) if self._request.stream else self._whole(response, body))
@@ -186,30 +192,57 @@ class Relay:
         """Pass on what comes, up to the end mark, or as far as it goes once every choice has ended."""
         framing, ending = Framing(), Ending(response)
         async for piece in body:
+            before = self._books.moves
             if data := framing.feed(piece):
                 await self._pass_on(response, events, data)
             if self._books.ended:
                 await response.drain()
                 return
+            if self._books.over:
+                await self._pass_on(response, events, self._cut())
+                return
+            if self._books.moves > before:
+                self._pace.moved()
             if framing.waiting > LARGEST_EVENT:
                 raise BrokenReply(f"{self.place} sent an event of more than {LARGEST_EVENT // 2**20} MB")
             if self._books.complete and ending.is_over():
                 return
         if rest := framing.close():
             await self._pass_on(response, events, rest)
+        if self._books.over:
+            await self._pass_on(response, events, self._cut())
 
     async def _pass_on(self, response: Response, events: Events, data: bytes) -> None:
         """Send whole events, if a client can read them; before the first ones, the head."""
         try:
             str(data, "utf-8")
-            parts = _EVENT.findall(data) if self._request.hides_usage else [data]
-            data = b"".join([part for part in parts if self._is_for_the_client(events, part)])
+            one_by_one = self._request.hides_usage or not self._books.has_room(len(data))
+            parts = _EVENT.findall(data) if one_by_one else [data]
+            data = b"".join(self._for_the_client(events, parts))
         except ValueError:
             raise BrokenReply(f"{self.place} sent an event that is no piece of a completion") from None
         if not self.begun:
             self.begun = True
             await self._send(self._head(response))
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def _for_the_client(self, events: Events, parts: Iterable[bytes]) -> Iterator[bytes]:
+        """What is sent on, up to the event that goes beyond the limit."""
+        ends = self._books.over  # then they are the gateway's own
+        for part in parts:
+            shown = self._is_for_the_client(events, part)
+            if self._books.over and not ends:
+                return
+            if shown:
+                yield part
+
+    def _cut(self) -> bytes:
+        """What ends a stream that went beyond its limit: its choices were too long."""
+        nothing: dict[str, Any] = {"delta": {}} if self._request.path == "/chat/completions" else {"text": ""}
+        choices = [{"index": at, **nothing, "finish_reason": "length"} for at in range(self._request.choices)]
+        kind = "chat.completion.chunk" if "delta" in nothing else "text_completion"
+        last = {"id": "cut", "object": kind, "created": 0, "model": self.place.model, "choices": choices}
+        return b"data: %b\n\ndata: %b\n\n" % (msgspec.json.encode(last), DONE)
 
     def _is_for_the_client(self, events: Events, data: bytes) -> bool:
         """Book one event, or several; False for one that has only the usage, if that is hidden."""

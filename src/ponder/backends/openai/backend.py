@@ -11,12 +11,13 @@ from ponder.backends.http1.connection import Response
 from ponder.backends.http1.failures import CallFailed
 from ponder.backends.needs import declared, is_whole, needs, refuse_undeclared
 from ponder.backends.openai.address import VENDOR_URL, Address, Wire, parse_spec
-from ponder.backends.openai.counts import estimate_prompt
+from ponder.backends.openai.counts import guess_prompt
 from ponder.backends.openai.detect import detect, model_names
 from ponder.backends.openai.ending import Ending
 from ponder.backends.openai.events import DONE, Events
 from ponder.backends.openai.failures import from_event
 from ponder.backends.openai.learned import learned_of
+from ponder.backends.openai.pace import Pace
 from ponder.backends.openai.reasoning import LIMITING
 from ponder.backends.openai.reply import Failed, FewChoices, Habits, WrongShape, cut_at, read
 from ponder.backends.openai.reply_body import ReplyBody
@@ -59,7 +60,8 @@ class OpenAI:
     `most_choices` is how many a server of llama.cpp has slots for, once that has been found out.
 
     `timeout` is how long the server may be silent, in seconds: the whole generation of a reply that comes in one
-    piece, the gap between two tokens of a stream. `concurrency` bounds the open connections.
+    piece, the gap between two tokens of a stream, also if it sends signs of life meanwhile. `concurrency` bounds the
+    open connections.
 
     Raises:
         InvalidOption: the base URL is no URL, a number is out of range, or there is no such `server` or capability.
@@ -91,6 +93,7 @@ class OpenAI:
         start = "openai" if wire == "chat" else "text"
         self.name = name or f"{start}/{model}" + ("" if address.url == VENDOR_URL else f"@{address.url}")
         self.concurrency = concurrency
+        self._seconds = timeout
         self.price = price
         self._address = address
         self._transport = Transport(
@@ -198,7 +201,7 @@ class OpenAI:
             error.choices = dict(zip(error.choices, self._cut(error.choices.values(), request), strict=True))
             raise
         except (asyncio.CancelledError, BrokenReply, CallTimeout):
-            progress.prompt_tokens = progress.prompt_tokens or estimate_prompt(request)
+            guess_prompt(progress, request)
             raise
 
     def _cut(self, choices: Iterable[Choice], request: Request) -> Iterable[Choice]:
@@ -254,9 +257,10 @@ class OpenAI:
         stream = Stream(request, progress, self._habits)
 
         async def receive(response: Response) -> Completion:
-            body = ReplyBody(self._transport.pieces(response, limit), response.content_type)
+            pace = Pace(self._transport.place, self._seconds)
+            body = ReplyBody(self._transport.pieces(response, limit), response.content_type, pace)
             if await body.is_stream():
-                return await self._follow(response, body, stream)
+                return await self._follow(response, body, stream, pace)
             reply = self._transport.json(await body.whole())
             self._raise_if_error(reply)
             return read(reply, request, self._habits)
@@ -285,16 +289,21 @@ class OpenAI:
         failed = stream.ended()
         return error if failed is None else PartlyFailed(str(error), failed.choices, failed.usage, error)
 
-    async def _follow(self, response: Response, body: ReplyBody, stream: Stream) -> Completion:
+    async def _follow(self, response: Response, body: ReplyBody, stream: Stream, pace: Pace) -> Completion:
         """Read a stream to its end mark, or as far as it goes once every choice has ended."""
         events, ending = Events(), Ending(response)
         try:
             async for piece in body:
+                before = stream.moves
                 for payload in events.feed(piece):
                     if payload == DONE:
                         await response.drain()
                         return stream.finish()
                     self._take(stream, payload)
+                    if stream.cut:
+                        return stream.finish()
+                if stream.moves > before:
+                    pace.moved()
                 if stream.complete and ending.is_over():
                     return stream.finish()
         except CallFailed:
@@ -328,5 +337,5 @@ class OpenAI:
 
 def _book(usage: Usage, progress: Progress) -> None:
     """A call that failed is charged for what the server has counted."""
-    progress.prompt_tokens, progress.cached_tokens = usage.prompt, usage.cached
+    progress.prompt_tokens, progress.cached_tokens, progress.estimated = usage.prompt, usage.cached, usage.estimated
     progress.grow(0, "", max(0, usage.output - sum(progress.tokens)))

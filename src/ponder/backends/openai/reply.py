@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ponder.backends.openai.counts import Count, count, estimate, estimate_prompt, read_count, share
+from ponder.backends.openai.counts import (
+    Count,
+    Written,
+    believed,
+    can_be,
+    ceiling,
+    count,
+    estimate_prompt,
+    read_count,
+    share,
+    size_of,
+    size_of_calls,
+    size_of_prompt,
+)
 from ponder.backends.openai.ends import end_of
 from ponder.backends.openai.tool_calls import as_calls
 from ponder.backends.thinking import closes, opens_inside, split_thinking
@@ -26,6 +38,7 @@ __all__ = [
     "cut_at",
     "entries_of",
     "finish_of",
+    "is_named",
     "read",
     "text_of",
     "whole",
@@ -73,7 +86,7 @@ class Draft:
     """One choice as far as it has been received.
 
     `content` still holds ``<think>`` blocks; `reasoning` is what the server kept apart itself. `tokens` is None until
-    the server counted this choice by itself; `pieces` is how many pieces it came in. `names_stops` says that the server
+    the server counted this choice by itself; `written` is what has come of it. `names_stops` says that the server
     would have named a stop string that ended it, in `stopped_by`. `failure` is why it is none, as `Failed` has it.
     """
 
@@ -83,7 +96,7 @@ class Draft:
     stopped_by: object = None
     names_stops: bool = False
     tokens: int | None = None
-    pieces: int = 0
+    written: Written = field(default_factory=Written)
     logprobs: list[float] = field(default_factory=list)
     first: dict[str, float] | None = None
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
@@ -227,6 +240,7 @@ def _read_choice(choice: object) -> Draft:
         tool_calls=as_calls(calls_of(message)),
     )
     draft.add_logprobs(choice.get("logprobs"))
+    draft.written.size = size_of(draft.content) + size_of(draft.reasoning) + size_of_calls(draft.tool_calls)
     return draft
 
 
@@ -249,7 +263,7 @@ def complete(drafts: list[Draft], counted: Count, request: Request, habits: Habi
         _cut_stop(draft, request)
     habits.apart |= any(draft.reasoning.strip() for draft in drafts)
     texts = [_texts(draft, request, habits) for draft in drafts]
-    tokens = count(counted.output, [draft.tokens for draft in drafts], map(_guess, drafts))
+    counted, tokens, guessed = _counted(drafts, counted, request)
     reasoning = share(counted.reasoning, tokens, texts)
     choices = tuple(
         Choice(
@@ -266,8 +280,9 @@ def complete(drafts: list[Draft], counted: Count, request: Request, habits: Habi
         )
         for draft, (thinking, visible), of_all, of_thinking in zip(drafts, texts, tokens, reasoning, strict=True)
     )
-    prompt = counted.prompt if counted.prompt is not None else estimate_prompt(request)
-    usage = Usage(prompt=prompt, cached=min(counted.cached, prompt), output=sum(tokens))
+    prompt = estimate_prompt(request) if counted.prompt is None else counted.prompt
+    guessed += prompt if counted.prompt is None else 0
+    usage = Usage(prompt=prompt, cached=min(counted.cached, prompt), output=sum(tokens), estimated=guessed)
     failures = [draft.failure for draft in drafts if draft.failure]
     if failures:
         good = {at: choices[at] for at, draft in enumerate(drafts) if not draft.failure}
@@ -278,18 +293,35 @@ def complete(drafts: list[Draft], counted: Count, request: Request, habits: Habi
 def _failure(draft: Draft) -> str | None:
     if draft.finish and end_of(draft.finish) == "failed":
         return f"ended a reply with {draft.finish!r:.60}"
-    for call in draft.tool_calls:
-        function = call.get("function")
-        named = isinstance(function, dict) and function.get("name") and isinstance(function.get("arguments"), str)
-        if not named and "custom" not in call:
-            return "gave a reply of the wrong shape: a tool call has no 'function' with a name and arguments"
+    if not all(map(is_named, draft.tool_calls)):
+        return "gave a reply of the wrong shape: a tool call has no 'function' with a name and arguments"
     return None
 
 
-def _guess(draft: Draft) -> int:
-    """The tokens of a choice that the server did not count by itself."""
-    written = draft.content + draft.reasoning + "".join(map(json.dumps, draft.tool_calls))
-    return len(draft.logprobs) or draft.pieces or estimate(written)
+def is_named(call: Mapping[str, Any]) -> bool:
+    """Whether a tool call says which tool it calls, and with what."""
+    function = call.get("function")
+    named = isinstance(function, dict) and function.get("name") and isinstance(function.get("arguments"), str)
+    return bool(named) or "custom" in call
+
+
+def _counted(drafts: list[Draft], counted: Count, request: Request) -> tuple[Count, list[int], int]:
+    """What of the server's count is believed, the tokens of each choice, and how many of these are estimates."""
+    limit = ceiling(request.max_tokens)
+    whole = Written(sum(draft.written.size for draft in drafts), sum(draft.written.pieces for draft in drafts))
+    counted = believed(counted, size_of_prompt(request), whole, len(drafts) * limit)
+    single = [
+        draft.tokens if draft.tokens is not None and can_be(draft.tokens, draft.written, limit) else None
+        for draft in drafts
+    ]
+    logged = [bool(draft.logprobs) and can_be(len(draft.logprobs), draft.written, limit) for draft in drafts]
+    guesses = [
+        len(draft.logprobs) if exact else draft.written.tokens for draft, exact in zip(drafts, logged, strict=True)
+    ]
+    pieces = [draft.written.pieces for draft in drafts]
+    tokens = count(counted.output, single, guesses if counted.output is None or 0 in pieces else pieces)
+    told = counted.output is not None or None not in single or all(logged)
+    return counted, tokens, 0 if told else sum(tokens)
 
 
 def _cut_stop(draft: Draft, request: Request) -> None:

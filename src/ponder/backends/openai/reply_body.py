@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from ponder.backends.openai.events import BOM, EVENT_STREAM
+from ponder.backends.openai.pace import Pace
 
 __all__ = ["ReplyBody"]
 
@@ -13,11 +14,18 @@ _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 class ReplyBody:
-    """The bytes of a reply, without a byte-order mark and the white space before its first character."""
+    """The bytes of a reply, without a byte-order mark and the white space before its first character.
 
-    def __init__(self, pieces: AsyncIterator[bytes], content_type: str) -> None:
-        self._pieces = pieces
+    What they bring is told to `pace` by whoever reads a stream; one piece has to come without a pause to speak of.
+
+    Raises:
+        CallTimeout: it does not get on.
+    """
+
+    def __init__(self, pieces: AsyncIterator[bytes], content_type: str, pace: Pace) -> None:
+        self._pieces = self._in_time(pieces)
         self._content_type = content_type
+        self._pace = pace
         self._begun = b""
 
     async def is_stream(self) -> bool:
@@ -29,6 +37,7 @@ class ReplyBody:
             self._begun = self._begun.removeprefix(BOM).lstrip()
             found = self._told()
             if found is not None:
+                self._pace.moved()
                 return found
         return self._content_type == EVENT_STREAM
 
@@ -41,6 +50,11 @@ class ReplyBody:
         if start.startswith(_FIELDS):
             return True
         return None if any(field.startswith(start) for field in _FIELDS) else False
+
+    async def _in_time(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for piece in pieces:
+            self._pace.came()
+            yield piece
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._begun:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from ponder.backends.openai.counts import estimate_prompt
+from ponder.backends.openai.counts import guess_prompt
 from ponder.core.backend import Completion, Progress, Request, Usage
 from ponder.core.errors import BackendError, BrokenReply, BudgetExhausted, CallTimeout, PartlyFailed
 
@@ -34,7 +34,7 @@ async def each_alone(request: Request, progress: Progress, ask: Ask, first: Comp
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     good = {index: part.done for index, part in enumerate(parts) if part.done is not None}
-    usage = Usage(progress.prompt_tokens, progress.cached_tokens, sum(progress.tokens))
+    usage = Usage(progress.prompt_tokens, progress.cached_tokens, sum(progress.tokens), progress.estimated)
     failures = [part.failure for part in parts if part.failure is not None]
     if not failures:
         return Completion(tuple(done.choices[0] for done in good.values()), usage)
@@ -52,11 +52,11 @@ class _Part:
         self.progress = Progress(watch=self._show, spend=lambda: whole.again(refused=True))
         self._index = index
         self._whole = whole
-        self._prompt = self._cached = 0
+        self._prompt = self._cached = self._estimated = 0
         self.done = done
         self.failure: BackendError | BudgetExhausted | None = None
         if done is not None:
-            whole.prompt_tokens = whole.cached_tokens = 0
+            whole.prompt_tokens = whole.cached_tokens = whole.estimated = 0
             self._book(done)
 
     async def call(self, ask: Ask) -> None:
@@ -68,8 +68,7 @@ class _Part:
         except (BackendError, BudgetExhausted) as error:
             self.failure = error
             if isinstance(error, BrokenReply | CallTimeout):  # the server had the prompt
-                mine = self.progress
-                mine.prompt_tokens = mine.prompt_tokens or estimate_prompt(self.request)
+                guess_prompt(self.progress, self.request)
             self._count()
         else:
             self._book(self.done)
@@ -78,6 +77,7 @@ class _Part:
         """What is complete is paid for, whatever becomes of the others."""
         mine, choice = self.progress, done.choices[0]
         mine.prompt_tokens, mine.cached_tokens = done.usage.prompt, done.usage.cached
+        mine.estimated = done.usage.estimated
         if (mine.texts, mine.tokens) == ([choice.text], [choice.tokens]):
             self._count()
             return
@@ -95,8 +95,9 @@ class _Part:
             whole.watch(self._index)
 
     def _count(self) -> None:
-        """The prompts of all calls together."""
+        """The prompts of all calls together, and the estimates."""
         mine = self.progress
         self._whole.prompt_tokens += mine.prompt_tokens - self._prompt
         self._whole.cached_tokens += mine.cached_tokens - self._cached
-        self._prompt, self._cached = mine.prompt_tokens, mine.cached_tokens
+        self._whole.estimated += mine.estimated - self._estimated
+        self._prompt, self._cached, self._estimated = mine.prompt_tokens, mine.cached_tokens, mine.estimated
