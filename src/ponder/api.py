@@ -23,7 +23,7 @@ from ponder.core.errors import InvalidOption, MissingCapability, StoreError, Usa
 from ponder.core.problem import Message, Problem, beyond_text
 from ponder.core.registry import Plan, Strategy, parse_spec, runnable
 from ponder.core.settings import LEVELS, Look, Settings, Thinking
-from ponder.core.verifier import Selective, Verifier
+from ponder.core.verifier import Selective, Verifier, reads_of
 from ponder.engine.calls import Watch
 from ponder.engine.journal import Recorded
 from ponder.engine.live import Live
@@ -336,6 +336,11 @@ def check_fits(plan: Plan, backend: Backend, verifier: Verifier | None) -> None:
     if plan.needs_verifier and verifier is None:
         raise MissingCapability(
             f"{plan.spec} needs a verifier; give one (p-yes asks the model itself), or use self-consistency"
+        )
+    if plan.scores_prefixes and verifier is not None and reads_of(verifier) != "prefix":
+        raise MissingCapability(
+            f"{plan.spec} scores replies that are still under way, and verifier {verifier.name} cannot: give one with "
+            'reads = "prefix"'
         )
 
 

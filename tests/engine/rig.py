@@ -140,8 +140,7 @@ class Memory:
 
 def plan(program: Program, **options: Any) -> Plan:
     """A plan for a function that is not registered."""
-    made = Strategy(program.__name__, program, {}, lambda _: {}, lambda _: frozenset(), lambda _: False, "")
-    return Plan(made, options)
+    return Plan(Strategy.of(program, program.__name__), options)
 
 
 def live(program: Program, model: Any, *, max_tokens: int = 50, max_actions: int = 10_000, **options: Any) -> Live:

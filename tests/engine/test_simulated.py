@@ -8,7 +8,7 @@ from rig import Model, plan, said, solve
 from ponder.core.answer import Answer
 from ponder.core.backend import Completion, Progress, Request
 from ponder.core.budget import Budget
-from ponder.core.errors import BudgetExhausted, InvalidOption
+from ponder.core.errors import InvalidOption
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.settings import Settings
@@ -50,18 +50,17 @@ def test_limits_that_nothing_here_can_reach_are_refused(budget: Budget) -> None:
         drive(plan(all_of_them), QUESTION, Pool(SCORED), budget=budget)
 
 
-def test_scores_that_do_not_fit_leave_the_budget_to_others() -> None:
+def test_scores_that_do_not_fit_are_left_out_as_in_a_live_run() -> None:
     async def careful(s: Session) -> Answer:
-        first, second = await s.sample(2)
-        first = await s.extend(first)
-        second = await s.extend(second, tokens=5)
-        with pytest.raises(BudgetExhausted):
-            async with s.limit(Budget(tokens=10)):
-                await s.score([first, await s.extend(second, tokens=5)])
-        return vote([first, await s.extend(second)])
+        branches = await s.extend(await s.sample(2))
+        async with s.limit(Budget(tokens=10)):
+            scored = await s.score(branches)
+        return Answer(value=str([branch.score for branch in scored]))
 
     pool = Pool([Recorded("4", 10, score=0.9, score_tokens=7), Recorded("4", 20, score=0.1, score_tokens=7)])
-    assert drive(plan(careful), QUESTION, pool, budget=Budget(tokens=31), settings=Settings(max_tokens=20)).value == "4"
+    answer = drive(plan(careful), QUESTION, pool, settings=Settings(max_tokens=20))
+    assert answer.value == "[0.9, None]"
+    assert answer.bill.verifier_tokens == 7
 
 
 def test_what_has_a_score_is_not_scored_again() -> None:

@@ -51,7 +51,7 @@ async def walk(s: Session, tokens: int | None = None) -> Answer:
     return vote([branch], because=str(steps))
 
 
-WALK = Strategy("walk", walk, {}, lambda _: {}, lambda _: frozenset(), lambda _: False, "")
+WALK = Strategy.of(walk)
 
 CASES = [
     ("One.\n\nTwo.\n\nAnswer: 3", ["One.\n\n", "Two.\n\n", "Answer: 3"]),

@@ -13,6 +13,7 @@ from ponder.core.registry import strategy
 from ponder.core.session import Session
 from ponder.core.verifier import Ask
 from ponder.core.voting import vote
+from tests.kill.searches import SEARCHES
 
 __all__ = ["LENGTH", "NAMES"]
 
@@ -25,6 +26,7 @@ NAMES = (
     "beam",
     "rationed",
     "step-beam",
+    *SEARCHES,
 )
 
 
@@ -32,6 +34,7 @@ class Length:
     """Asks the model about a branch, twice, and scores it by the length of what it says."""
 
     name = "length"
+    reads = "prefix"
     needs: frozenset[Capability] = frozenset()
 
     async def score(self, problem: Problem, branch: Branch, ask: Ask) -> float:

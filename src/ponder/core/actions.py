@@ -12,6 +12,7 @@ from ponder.core.problem import Message
 
 __all__ = [
     "Action",
+    "Append",
     "Chat",
     "Clock",
     "Extend",
@@ -41,9 +42,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Sample(Action):
-    """Open `n` branches from the prompt; gives list[Branch]."""
+    """Open `n` branches from the prompt, or from `messages`; gives list[Branch]."""
 
     n: int
+    messages: tuple[Message, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,14 @@ class Extend(Action):
     branches: tuple[Branch, ...]
     tokens: int | None
     until: Until
+
+
+@dataclass(frozen=True, slots=True)
+class Append(Action):
+    """Put text that the model did not write behind a branch; gives Branch."""
+
+    branch: Branch
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,7 @@ class Chat(Action):
 
 @dataclass(frozen=True, slots=True)
 class Clock(Action):
-    """Seconds since the run began;; gives float."""
+    """Seconds since the run began; gives float."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ class Branch:
     counts what was generated along this line, a parent's share included. `answer` is the representative of the
     answers equal to it in this run, so that equal answers are equal strings; None abstains. `raw_answer` is how
     this branch put it. `logprob` is the mean log-probability of its tokens, `score` what the verifier gave.
-    `tool_calls` are what it ends with in place of a text, as the chat API has them.
+    `tool_calls` are what it ends with in place of a text, as the chat API has them. `messages` is the prompt that the
+    strategy gave it; None means the problem's.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Branch:
     score: float | None = None
     error: str | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
+    messages: tuple[Mapping[str, Any], ...] | None = None
 
     @property
     def complete(self) -> bool:

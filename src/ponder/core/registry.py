@@ -14,6 +14,7 @@ from ponder.core.errors import UnknownName
 from ponder.core.session import Session
 from ponder.core.specs import read_spec, settle, write_spec
 from ponder.core.steering import steer
+from ponder.core.verifier import Reads
 
 __all__ = ["CONTROLLER", "INTERVAL", "Plan", "Strategy", "parse_spec", "register", "registered", "runnable", "strategy"]
 
@@ -32,7 +33,8 @@ class Strategy:
     """A named program with declared options.
 
     `effort` maps a number in [0, 1] to options such that more effort never spends less. `needs` says what the backend
-    must be able to do under given options, `verifier` whether these options need a verifier.
+    must be able to do under given options, `verifier` whether these options need a verifier, or what it must read:
+    "prefix" for one that scores replies which are still under way (`ponder.core.verifier.reads_of`).
     """
 
     name: str
@@ -40,8 +42,30 @@ class Strategy:
     options: Mapping[str, tuple[Any, Any]]
     effort: Callable[[float], Options]
     needs: Callable[[Options], frozenset[Capability]]
-    verifier: Callable[[Options], bool]
+    verifier: Callable[[Options], bool | Reads]
     summary: str
+
+    @classmethod
+    def of(
+        cls,
+        program: Program,
+        name: str | None = None,
+        *,
+        effort: Callable[[float], Options] | None = None,
+        needs: Iterable[Capability] | Callable[[Options], Iterable[Capability]] = (),
+        verifier: bool | Reads | Callable[[Options], bool | Reads] = False,
+    ) -> Strategy:
+        """A strategy that is in no registry; see `strategy`."""
+        declared = options.declared(program)
+        return cls(
+            name=name or program.__name__.replace("_", "-"),
+            program=program,
+            options=declared,
+            effort=effort or (lambda _: {}),
+            needs=lambda values: frozenset(needs(values) if callable(needs) else needs) | {Capability.SAMPLE},
+            verifier=lambda values: verifier(values) if callable(verifier) else verifier,
+            summary=(program.__doc__ or "").strip().split("\n")[0],
+        )
 
     def plan(self, effort: float | None = None, /, **given: Any) -> Plan:
         """These options, the rest from `effort` or from the defaults.
@@ -71,7 +95,12 @@ class Plan:
     @property
     def needs_verifier(self) -> bool:
         """True if it scores branches."""
-        return self.strategy.verifier(self.values)
+        return bool(self.strategy.verifier(self.values))
+
+    @property
+    def scores_prefixes(self) -> bool:
+        """True if it scores branches that can still grow."""
+        return self.strategy.verifier(self.values) == "prefix"
 
     @property
     def spec(self) -> str:
@@ -91,7 +120,7 @@ def strategy(
     *,
     effort: Callable[[float], Options] | None = None,
     needs: Iterable[Capability] | Callable[[Options], Iterable[Capability]] = (),
-    verifier: bool | Callable[[Options], bool] = False,
+    verifier: bool | Reads | Callable[[Options], bool | Reads] = False,
 ) -> Callable[[Program], Strategy]:
     """Make an ``async def program(s: Session, **options) -> Answer`` a strategy and register it under its name.
 
@@ -102,16 +131,7 @@ def strategy(
         raise TypeError("write @strategy() or @strategy(NAME): the decorator needs its parentheses")
 
     def decorate(program: Program) -> Strategy:
-        declared = options.declared(program)
-        made = Strategy(
-            name=name or program.__name__.replace("_", "-"),
-            program=program,
-            options=declared,
-            effort=effort or (lambda _: {}),
-            needs=lambda values: frozenset(needs(values) if callable(needs) else needs) | {Capability.SAMPLE},
-            verifier=lambda values: verifier(values) if callable(verifier) else verifier,
-            summary=(program.__doc__ or "").strip().split("\n")[0],
-        )
+        made = Strategy.of(program, name, effort=effort, needs=needs, verifier=verifier)
         register(made)
         return made
 

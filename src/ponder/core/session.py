@@ -27,6 +27,8 @@ __all__ = ["AsCompleted", "Session"]
 T = TypeVar("T")
 MAX_BRANCHES = 4096
 """The most branches, or children, of one operation."""
+MOST_APPENDED = 1_000_000
+"""Characters, as in a question."""
 
 REFUSALS = 100
 """How often a session refuses what it is not to be used for. Whoever goes on is let through to a driver that is none:
@@ -87,10 +89,14 @@ class Session:
             "coroutines that it gives to gather() and as_completed()"
         )
 
-    async def sample(self, n: int = 1) -> list[Branch]:
-        """Open `n` branches from the prompt. Nothing is generated until they are extended."""
+    async def sample(self, n: int = 1, *, messages: Iterable[Message] | None = None) -> list[Branch]:
+        """Open `n` branches from the problem's prompt, or from `messages` in its place; all of them vote alike.
+
+        Nothing is generated until they are extended.
+        """
         _check_count("sample", n)
-        branches: list[Branch] = await self._perform(actions.Sample(n))
+        prompt = None if messages is None else Problem.of(list(messages)).messages
+        branches: list[Branch] = await self._perform(actions.Sample(n, prompt))
         return branches
 
     @overload
@@ -115,6 +121,23 @@ class Session:
         if until not in get_args(actions.Until):
             raise InvalidOption(f"extend(until={until!r}): must be one of {', '.join(get_args(actions.Until))}")
         return _shape(which, await self._perform(actions.Extend(_tuple(which), tokens, until)))
+
+    async def append(self, branch: Branch, text: str) -> Branch:
+        """Put `text`, which the model did not write, behind a branch: "Wait", a hint, the start of an answer.
+
+        A branch that had ended by itself can be extended again (budget forcing: Muennighoff et al. 2025). The text is
+        part of the reply, and of the prompt of the next call, which is where it is paid for; it is no generated token.
+
+        Raises:
+            MissingCapability: the model cannot go on from a text that stands.
+            StrategyError: the branch is at its token limit, pruned or failed, or called a tool.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"append({text!r:.60}): the text must be a str")
+        if not 1 <= len(text) <= MOST_APPENDED:
+            raise InvalidOption(f"append() takes 1 to {MOST_APPENDED:,} characters, not {len(text):,}")
+        grown: Branch = await self._perform(actions.Append(_tuple(branch)[0], text))
+        return grown
 
     async def fork(self, branch: Branch, n: int) -> list[Branch]:
         """Open `n` children that continue from where `branch` stands.
@@ -147,7 +170,14 @@ class Session:
     @overload
     async def score(self, which: Sequence[Branch]) -> list[Branch]: ...
     async def score(self, which: Branch | Sequence[Branch]) -> Branch | list[Branch]:
-        """Have the run's verifier score branches; a branch without an answer scores 0."""
+        """Have the run's verifier score branches as they stand; one that has grown since is scored again.
+
+        A branch whose answer the verifier would need, and that has ended without one, scores 0.
+
+        Raises:
+            MissingCapability: a branch can still grow, and the verifier scores finished ones only.
+            VerifierError: it failed for every one of them.
+        """
         return _shape(which, await self._perform(actions.Score(_tuple(which))))
 
     async def chat(

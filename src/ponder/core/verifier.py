@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ponder.core.backend import Capability, Completion, Request
 from ponder.core.branch import Branch
 from ponder.core.errors import VerifierError
 from ponder.core.problem import Problem
 
-__all__ = ["Ask", "Selective", "Verifier", "checked_score"]
+__all__ = ["Ask", "Reads", "Selective", "Verifier", "checked_score", "reads_of"]
+
+Reads = Literal["answer", "reply", "prefix"]
 
 
 class Ask(Protocol):
@@ -23,14 +25,15 @@ class Ask(Protocol):
 
 @runtime_checkable
 class Verifier(Protocol):
-    """Scores a finished branch.
+    """Scores a branch.
 
     A score is the probability that the answer is right, in [0, 1]; or, of a reward model, any finite number: the more
     the better, and no probability. Where one of a run's scores is outside of [0, 1], all are taken for rewards. A
     verifier that raises, or gives something else, costs the branch its score; one that does so for every branch has
     failed, and the run ends with what there is.
 
-    `needs` names what the model must be able to do for this verifier; most need nothing.
+    `needs` names what the model must be able to do for this verifier; most need nothing. A verifier that scores more
+    than final answers says so in an attribute `reads`, see `reads_of`.
     """
 
     name: str
@@ -56,6 +59,16 @@ class Selective(Protocol):
             UsageError: it cannot.
         """
         ...
+
+
+def reads_of(verifier: Verifier) -> Reads:
+    """What a verifier can score, its attribute `reads`: "answer" where it has none.
+
+    "answer": branches that have ended with an answer; others score 0. "reply": whatever has ended, code and free text
+    as well. "prefix": a reply that is still under way, too, as a process reward model does.
+    """
+    reads: Reads = getattr(verifier, "reads", "answer")
+    return reads
 
 
 def checked_score(name: str, value: Any) -> float:

@@ -22,11 +22,12 @@ from ponder.core.errors import (
     VerifierError,
     describe,
 )
-from ponder.core.verifier import Verifier, checked_score
+from ponder.core.verifier import Verifier, checked_score, reads_of
 from ponder.engine.calls import Caller, Cut, out_of_time
 from ponder.engine.clusters import Clusters
 from ponder.engine.memory import Memory
 from ponder.engine.requests import Requests
+from ponder.engine.rules import check_scorable, worthless
 from ponder.engine.state import Lane, State
 from ponder.engine.steps import so_far
 from ponder.engine.together import together
@@ -64,6 +65,7 @@ class Beside:
                 return branch.answer, 0
             request = self._requests.build(
                 max_tokens=self._requests.settings.probe_tokens,
+                messages=branch.messages,
                 prefix=so_far(branch) + self._requests.settings.probe,
                 stop=("\n",),
                 temperature=0.0,
@@ -112,10 +114,14 @@ class Beside:
             raise MissingCapability("this strategy scores branches and the run has no verifier; give one, e.g. p-yes")
         asked = {branch.id: self._state.current(branch) for branch in branches}
         unscored = []
+        reads = reads_of(self._verifier)
         for branch in asked.values():
-            if branch.answer is None:
+            check_scorable(branch, reads, self._verifier.name)
+            if branch.score is not None:
+                continue
+            if worthless(branch, reads):
                 self._state.put(replace(branch, score=0.0))
-            elif branch.score is None:
+            else:
                 unscored.append(branch)
         failed: dict[str, list[PonderError]] = {branch.id: [] for branch in unscored}
         chains = await together(

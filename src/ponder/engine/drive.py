@@ -33,17 +33,35 @@ from ponder.core.problem import Problem
 from ponder.core.registry import Plan
 from ponder.core.session import Session
 from ponder.core.settings import Settings
+from ponder.core.verifier import Reads
 from ponder.engine.program import Escaped, Returned, abandon, advance, check_children, checked, close, weight
+from ponder.engine.rules import check_scorable, worthless
 from ponder.engine.state import Lane, State
 
 __all__ = ["Environment", "drive"]
 
 
 class Environment(Protocol):
-    """A world that answers at once. It sees branches as the strategy does, and no reference answer."""
+    """A world that answers at once. It sees branches as the strategy does, and no reference answer.
+
+    `reads` is what its verifier can score, see `ponder.core.verifier.reads_of`.
+    """
+
+    @property
+    def reads(self) -> Reads:
+        """What its verifier can score."""
+        ...
 
     def extend(self, branch: Branch, tokens: int | None, until: Until) -> Branch:
         """The branch further along: at most by `tokens`, with `answer` set when it has ended by itself."""
+        ...
+
+    def append(self, branch: Branch, text: str) -> None:
+        """See that branches with this text behind them can be extended.
+
+        Raises:
+            MissingCapability: they cannot.
+        """
         ...
 
     def probe(self, branch: Branch) -> tuple[str | None, int]:
@@ -218,7 +236,10 @@ class _Simulation:
         lane, state = task.lane, self._state
         match action:
             case actions.Sample():
-                return state.open(lane, action.n)
+                return state.open(lane, action.n, messages=action.messages)
+            case actions.Append():
+                self._environment.append(action.branch, action.text)
+                return state.append(action.branch, action.text)
             case actions.Extend():
                 live = [branch for branch in map(state.current, action.branches) if branch.live]
                 return self._extend(task, action, live, live)
@@ -302,14 +323,7 @@ class _Simulation:
             task.lane.account.reserve(ceiling)
         except BudgetExhausted as limit:
             if limit.refundable:
-                self._starved.append(
-                    lambda: (
-                        self._resume(task, lambda: self._extend(task, action, live, pending))
-                        if not task.ended
-                        else None
-                    )
-                )
-                return _WAITING
+                return self._wait(task, lambda: self._extend(task, action, live, pending))
             self._state.exhaust(limit)
             for branch in pending:
                 self._state.end(branch, "budget")
@@ -321,30 +335,66 @@ class _Simulation:
         return self._ask(task, "probe", [tokens for _, tokens in found], lambda: [answer for answer, _ in found])
 
     def _score(self, task: _Task, branches: list[Branch]) -> Any:
-        found = [self._scored(branch) for branch in branches]
+        reads = self._environment.reads
+        for branch in branches:
+            check_scorable(branch, reads, "of this record")
+        found = {branch.id: self._scored(branch, reads) for branch in branches}
+        asked = [branch for branch in branches if branch.score is None and not worthless(branch, reads)]
 
         def result() -> list[Branch]:
-            asked = [score for branch, (score, _) in zip(branches, found, strict=True) if branch.answer is not None]
-            if asked and all(score is None for score in asked):
+            missing = sum(found[branch.id][0] is None for branch in asked)
+            if asked and missing == len(asked):
                 raise VerifierError("it gave no score for any branch")
-            if missing := asked.count(None):
+            if missing:
                 self._state.notes.append(f"{missing} of {len(asked)} scores failed")
-            pairs = zip(branches, found, strict=True)
-            return [self._state.put(replace(branch, score=score)) for branch, (score, _) in pairs]
+            return [self._state.current(branch) for branch in branches]
 
-        return self._ask(task, "verifier", [tokens for _, tokens in found], result)
+        return self._take_scores(task, found, list(found), result)
 
-    def _scored(self, branch: Branch) -> tuple[float | None, int]:
+    def _take_scores(
+        self,
+        task: _Task,
+        found: dict[str, tuple[float | None, int]],
+        pending: list[str],
+        result: Callable[[], list[Branch]],
+    ) -> Any:
+        """Score as many branches as the budget covers at a time, then the rest; what never fits has no score."""
+        lane, state = task.lane, self._state
+        now: list[str] = []
+        while pending:
+            cost = found[pending[0]][1]
+            try:
+                lane.account.reserve(Amount(tokens=cost, calls=int(cost > 0)))
+                now.append(pending.pop(0))
+            except BudgetExhausted as limit:
+                if limit.refundable:
+                    break
+                state.exhaust(limit)
+                pending.pop(0)
+        if pending and not now:
+            return self._wait(task, lambda: self._take_scores(task, found, pending, result))
+
+        def finish() -> Any:
+            for identity in now:
+                state.put(replace(state.branches[identity], score=found[identity][0]))
+            return self._take_scores(task, found, pending, result) if pending else result()
+
+        return self._beside(lane, "verifier", [found[identity][1] for identity in now], finish)
+
+    def _scored(self, branch: Branch, reads: Reads) -> tuple[float | None, int]:
         """The branch's score, and the tokens that it takes to ask for it."""
-        if branch.answer is None:
-            return 0.0, 0
-        return self._environment.score(branch) if branch.score is None else (branch.score, 0)
+        if branch.score is not None:
+            return branch.score, 0
+        return (0.0, 0) if worthless(branch, reads) else self._environment.score(branch)
 
     def _ask(self, task: _Task, purpose: Any, costs: Sequence[int], result: Callable[[], Any]) -> Any:
         """Calls beside the branches: all at once, each charged for its tokens."""
-        lane = task.lane
+        task.lane.account.reserve(Amount(tokens=sum(costs), calls=sum(cost > 0 for cost in costs)))
+        return self._beside(task.lane, purpose, costs, result)
+
+    def _beside(self, lane: Lane, purpose: Any, costs: Sequence[int], result: Callable[[], Any]) -> Any:
+        """Carry out calls whose costs are reserved."""
         ceilings = [Amount(tokens=cost, calls=1) for cost in costs if cost]
-        lane.account.reserve(Amount(tokens=sum(costs), calls=len(ceilings)))
 
         def finish() -> Any:
             for ceiling in ceilings:
@@ -357,6 +407,11 @@ class _Simulation:
                 self._settle(lane, ceiling, Charge(purpose=purpose, output=made, discarded=made, calls=1))
 
         return _Work(lane.depth, max(costs, default=0), finish, cut) if ceilings else result()
+
+    def _wait(self, task: _Task, again: Callable[[], Any]) -> Any:
+        """Try again when other lanes have given back some of the budget."""
+        self._starved.append(lambda: None if task.ended else self._resume(task, again))
+        return _WAITING
 
     def _race(self, task: _Task, action: actions.Gather | actions.Race) -> Any:
         check_children(self._name, action)

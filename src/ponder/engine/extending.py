@@ -65,7 +65,7 @@ class Extender:
         """
         asked = {branch.id: self._state.current(branch) for branch in action.branches}
         live = [branch for branch in asked.values() if branch.live]
-        if any(branch.tokens for branch in live):
+        if any(so_far(branch) for branch in live):
             self._requests.require(Capability.CONTINUE, "extend a branch that has begun")
         if action.until == "step":
             self._requests.require(Capability.CONTINUE, "extend step by step")
@@ -121,9 +121,9 @@ class Extender:
         planned = (self._memory.planned(lane, lane.step, leg.part(branch)) or 1 for branch in branches)
         if not self._requests.can(Capability.N) and max(planned, default=1) == 1:
             return [[branch] for branch in branches]
-        batches: dict[tuple[str, str], list[Branch]] = {}
-        for branch in branches:
-            batches.setdefault((branch.thinking, branch.text), []).append(branch)
+        batches: dict[tuple[int, str, str], list[Branch]] = {}
+        for branch in branches:  # branches of one `sample` share their prompt
+            batches.setdefault((id(branch.messages), branch.thinking, branch.text), []).append(branch)
         return list(batches.values())
 
     async def _continue(self, lane: Lane, batch: list[Branch], leg: Leg, most: Mapping[str, int]) -> _Stretch:
@@ -134,6 +134,7 @@ class Extender:
             room = min(self._requests.settings.max_tokens, most[batch[0].id]) - batch[0].tokens
             asked = self._requests.build(
                 max_tokens=min(leg.tokens or room, room),
+                messages=batch[0].messages,
                 prefix=so_far(batch[0]),
                 stop=leg.stop,
                 seed=self._requests.seed(batch[0]),

@@ -48,7 +48,10 @@ class Performer:
         """Carry out one action and return what the strategy awaits."""
         match action:
             case actions.Sample():
-                return self._state.open(lane, action.n)
+                return self._state.open(lane, action.n, messages=action.messages)
+            case actions.Append():
+                self._requests.require(Capability.CONTINUE, "go on from appended text")
+                return self._state.append(action.branch, action.text)
             case actions.Fork():
                 self._requests.require(Capability.CONTINUE, "fork")
                 return self._state.open(lane, action.n, self._state.current(action.branch))

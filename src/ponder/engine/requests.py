@@ -7,7 +7,7 @@ import zlib
 from ponder.core.backend import Backend, Batches, Capability, Request
 from ponder.core.branch import Branch
 from ponder.core.errors import MissingCapability
-from ponder.core.problem import Problem
+from ponder.core.problem import Message, Problem
 from ponder.core.settings import Settings
 
 __all__ = ["Requests"]
@@ -45,6 +45,7 @@ class Requests:
         self,
         *,
         max_tokens: int,
+        messages: tuple[Message, ...] | None = None,
         prefix: str = "",
         stop: tuple[str, ...] = (),
         seed: int | None = None,
@@ -52,10 +53,10 @@ class Requests:
         branches: tuple[str, ...] = (),
         stream: bool = False,
     ) -> Request:
-        """A request with the run's settings."""
+        """A request with the run's settings; `messages` is a branch's own prompt."""
         settings = self.settings
         return Request(
-            messages=self.problem.messages,
+            messages=self.problem.messages if messages is None else messages,
             prefix=prefix,
             max_tokens=max_tokens,
             temperature=settings.temperature if temperature is None else temperature,

@@ -13,6 +13,7 @@ from ponder.core.branch import Branch, Ending
 from ponder.core.budget import Account, Amount, Budget
 from ponder.core.errors import BudgetExhausted, StrategyError
 from ponder.core.ledger import Bill, Charge, Ledger
+from ponder.core.problem import Message
 from ponder.core.typical import best_reply
 from ponder.core.voting import vote, vote_by_score
 from ponder.engine.journal import Recorded
@@ -86,6 +87,7 @@ class State:
         self.exhausted: BudgetExhausted | None = None
         self.deadline = float("inf")
         self._ledger = Ledger(price)
+        self._looked: dict[str, set[tuple[object, ...]]] = {}
         self._starts: dict[str, int] = {}
         self._children: dict[str, list[str]] = {}
         self._discarded: dict[str, int] = {}
@@ -108,37 +110,58 @@ class State:
         """The root lane."""
         return Lane("", self.root, lane_rng(self.seed, ""))
 
-    def open(self, lane: Lane, n: int, parent: Branch | None = None) -> list[Branch]:
+    def open(
+        self, lane: Lane, n: int, parent: Branch | None = None, messages: tuple[Message, ...] | None = None
+    ) -> list[Branch]:
         """New branches, named by the lane that opens them."""
         made = []
         for _ in range(n):
             identity = f"{lane.name}b{lane.opened}"
             lane.opened += 1
-            branch = Branch(id=identity)
+            branch = Branch(id=identity, messages=messages)
             if parent is not None:
                 branch = replace(parent, id=identity, parent=parent.id)
                 self._starts[identity] = parent.tokens
                 self._children.setdefault(parent.id, []).append(identity)
-            self.branches[identity] = branch
-            made.append(branch)
+            made.append(self.put(branch))
         return made
 
     def current(self, branch: Branch) -> Branch:
         """The newest state of a branch: a strategy may hold an older one.
 
         Raises:
-            StrategyError: it is none of this run's.
+            StrategyError: it is none of this run's, or was changed by hand.
         """
-        if branch.id not in self.branches:
+        newest = self.branches.get(branch.id)
+        if newest is None:
             raise StrategyError(
                 f"branch {branch.id!r:.60} is none of this run's; take those that sample() and fork() give"
             )
-        return self.branches[branch.id]
+        if branch is not newest and _looks(branch) not in self._looked[branch.id]:
+            raise StrategyError(f"branch {branch.id} was changed by hand; append() puts text behind a branch")
+        return newest
 
     def put(self, branch: Branch) -> Branch:
         """Remember a branch's new state."""
         self.branches[branch.id] = branch
+        self._looked.setdefault(branch.id, set()).add(_looks(branch))
         return branch
+
+    def append(self, branch: Branch, text: str) -> Branch:
+        """Put text that the model did not write behind a branch; one that had ended by itself is live again.
+
+        Raises:
+            StrategyError: nothing can follow on this branch.
+        """
+        branch = self.current(branch)
+        if branch.ending not in (None, "stop") or branch.tool_calls or branch.tokens >= self._max_tokens:
+            why = f"it ended: {branch.ending}" if branch.ending else "it is at its token limit"
+            why = "it called a tool" if branch.tool_calls else why
+            raise StrategyError(f"nothing can be appended to branch {branch.id}: {why}")
+        branch = replace(branch, ending=None, answer=None, raw_answer=None, score=None)
+        if branch.thinking and not branch.text:
+            return self.put(replace(branch, thinking=branch.thinking + text))
+        return self.put(replace(branch, text=branch.text + text))
 
     def book(self, charge: Charge) -> None:
         """Put a charge on the bill. Accounts are settled by whoever reserved."""
@@ -256,6 +279,11 @@ def _shown(answer: Answer, branches: Sequence[Branch]) -> Answer:
     return replace(answer, unvoted=True)
 
 
+def _looks(branch: Branch) -> tuple[object, ...]:
+    """A state of a branch, short enough to be remembered."""
+    return hash(branch.text), hash(branch.thinking), branch.tokens, branch.ending, branch.answer, branch.score
+
+
 def cost_of(recorded: Recorded, price: Price | None) -> Bill:
     """What a run has cost whose process died; how its calls followed one another is only known when it goes on."""
     state = State(Budget(), price, 0)
@@ -283,6 +311,7 @@ def grow(branch: Branch, choice: Choice, limit: int) -> Branch:
         thinking=thinking,
         tokens=tokens,
         ending=ending,
+        score=None,
         logprob=logprob,
         tool_calls=branch.tool_calls + choice.tool_calls,
     )

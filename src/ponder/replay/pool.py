@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from ponder.core.actions import Until
 from ponder.core.branch import Branch
 from ponder.core.errors import MissingCapability, TooFewBranches
+from ponder.core.verifier import Reads
 from ponder.engine.steps import STEP
 
 __all__ = ["Pool", "Recorded"]
@@ -42,6 +43,8 @@ class Pool:
         MissingCapability: a strategy asks for what was not recorded.
         TooFewBranches: it asks for more branches than there are.
     """
+
+    reads: Reads = "answer"
 
     def __init__(self, samples: Sequence[Recorded]) -> None:
         self._samples = samples
@@ -74,6 +77,10 @@ class Pool:
             logprob=sample.logprob,
         )
 
+    def append(self, branch: Branch, text: str) -> None:
+        """Refused: nothing was recorded of how a branch goes on behind a text of the strategy's own."""
+        raise MissingCapability("there is no record of branches with appended text")
+
     def probe(self, branch: Branch) -> tuple[str | None, int]:
         """The recorded probe at the branch's length, which must be one of those at which it was probed."""
         sample = self._sample(branch)
@@ -96,6 +103,8 @@ class Pool:
     def _sample(self, branch: Branch) -> Recorded:
         if branch.parent is not None:
             raise MissingCapability("there is no record of forks to replay")
+        if branch.messages is not None:
+            raise MissingCapability("there is no record of branches from prompts of the strategy's own")
         index = self._assigned.setdefault(branch.id, len(self._assigned))
         if index >= len(self._samples):
             raise TooFewBranches(f"the record has {len(self._samples)} branches; the strategy asks for more")

@@ -72,7 +72,7 @@ def _plan(n: int, interval: int | None, log: _Log) -> Plan:
         return vote([])
 
     needs = frozenset({Capability.SAMPLE} | ({Capability.CONTINUE} if interval else set()))
-    return Plan(Strategy("record", record, {}, lambda _: {}, lambda _: needs, lambda _: False, ""), {})
+    return Strategy.of(record, needs=needs).plan()
 
 
 @dataclass(slots=True)
