@@ -106,6 +106,7 @@ async def _drawn(s: Session) -> float:
 OPERATIONS: dict[str, Callable[[Session, Any], Any]] = {
     "sample": lambda s, b: s.sample(1),
     "extend": lambda s, b: s.extend(b),
+    "append": lambda s, b: s.append(b, "Wait"),
     "fork": lambda s, b: s.fork(b, 2),
     "probe": lambda s, b: s.probe(b),
     "prune": lambda s, b: s.prune(b),

@@ -12,13 +12,15 @@ from ponder.core.backend import Capability
 from ponder.core.branch import Branch
 from ponder.core.errors import InvalidOption, PonderError, VerifierError, describe
 from ponder.core.problem import Problem
-from ponder.core.verifier import Ask
+from ponder.core.verifier import Ask, Reads
 from ponder.verifiers.stated import stated
 
 __all__ = ["Function", "Judge"]
 
-Judge = Callable[[Problem, str], float | bool | Awaitable[float | bool]]
-"""Takes the problem and the answer as the branch put it; gives a score in [0, 1], or whether it is right."""
+Judge = Callable[[Problem, Any], float | bool | Awaitable[float | bool]]
+"""Takes the problem and the answer as the branch put it; gives a score in [0, 1], or whether it is right.
+
+One whose second parameter is called `branch` takes the whole branch, with or without a final answer."""
 
 
 class Function:
@@ -33,18 +35,18 @@ class Function:
     def __init__(self, judge: Judge, name: str | None = None) -> None:
         self.name = name or getattr(judge, "__qualname__", None) or type(judge).__name__
         self._judge = judge
-        self._check_signature()
+        self.reads: Reads = "reply" if self._second_parameter() == "branch" else "answer"
         self._asynchronous = inspect.iscoroutinefunction(judge) or inspect.iscoroutinefunction(
             getattr(judge, "__call__", None)  # noqa: B004 - an object with `async def __call__`
         )
 
-    def _check_signature(self) -> None:
+    def _second_parameter(self) -> str:
         try:
             signature = inspect.signature(self._judge)
         except (TypeError, ValueError):  # some of C's have none
-            return
+            return ""
         try:
-            signature.bind(None, None)
+            return list(signature.bind(None, None).arguments)[-1]
         except TypeError:
             raise InvalidOption(
                 f"verifier {self.name} takes {signature!s:.80}; it is called with the problem and the answer"
@@ -56,21 +58,21 @@ class Function:
         Raises:
             VerifierError: the function raised, or gave something other than a number in [0, 1].
         """
-        answer = stated(branch)
-        if answer is None:
+        subject = branch if self.reads == "reply" else stated(branch)
+        if subject is None:
             return 0.0
         try:
-            value = await self._call(problem, answer)
+            value = await self._call(problem, subject)
         except PonderError:
             raise
         except (Exception, SystemExit) as error:
             raise VerifierError(f"verifier {self.name} raised {describe(error)}") from error
         return self._checked(value)
 
-    async def _call(self, problem: Problem, answer: str) -> Any:
+    async def _call(self, problem: Problem, subject: str | Branch) -> Any:
         if self._asynchronous:
-            return await self._judge(problem, answer)  # type: ignore[misc]
-        value = await anyio.to_thread.run_sync(self._judge, problem, answer, abandon_on_cancel=True)
+            return await self._judge(problem, subject)  # type: ignore[misc]
+        value = await anyio.to_thread.run_sync(self._judge, problem, subject, abandon_on_cancel=True)
         return await value if inspect.isawaitable(value) else value
 
     def _checked(self, value: Any) -> float:
