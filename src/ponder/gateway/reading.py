@@ -15,8 +15,8 @@ from ponder.gateway.wire import READ
 
 __all__ = ["Body", "Reader"]
 
-LARGE = 2**16
-"""Bytes that take a millisecond or two."""
+LARGE = 2**15
+"""Bytes; to read as many takes five milliseconds at most."""
 
 
 class Body:

@@ -141,7 +141,7 @@ def test_a_key_has_its_own_values_over_those_of_all_keys(tmp_path: Path, monkeyp
             '[upstreams.a]\nurl = "http://x:1/v1"\ncapabilities = ["+sed"]\n',
             (
                 "3: upstreams.a.capabilities: 'sed' is no capability; known: sample, continue, logprobs, cancel, seed, "
-                "n, thinking, thinking-budget, schema"
+                "n, thinking, thinking-budget, schema, images"
             ),
         ),
         (
