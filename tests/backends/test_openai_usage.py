@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ponder.backends.openai import OpenAI
 from ponder.backends.openai.counts import Count, Written, believed, ceiling, read_count
 from ponder.core.backend import Completion, Progress, Request
-from ponder.core.errors import BackendError, CallTimeout
+from ponder.core.errors import BackendError, BrokenReply, CallTimeout
 from tests.servers import faults
 from tests.servers.chat import ChatServer
 from tests.servers.faults import Fault, chunk, event, text_chunk
@@ -222,6 +222,16 @@ async def test_a_server_that_thinks_for_long_and_says_so_is_waited_for(server: C
     async with aclosing(OpenAI(server.url, "test-model", timeout=0.5)) as backend:
         completion = await backend.generate(replace(ASK, stream=True), Progress())
     assert completion.choices[0].text == "It is 4."
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "true", "1" + "0" * 400, '"-1"', "null"])
+async def test_log_probabilities_that_are_none(server: ChatServer, backend: OpenAI, number: str) -> None:
+    choice = {"delta": {"content": "a"}, "logprobs": {"content": [{"logprob": "NUMBER"}]}}
+    piece = event({"choices": [choice]}).replace(b'"NUMBER"', number.encode())
+    server.faults.append(faults.stream([piece, chunk("", finish="stop"), DONE]))
+    with pytest.raises(BrokenReply, match="no log-probability"):
+        await backend.generate(replace(ASK, stream=True, logprobs=1), Progress())
 
 
 @given(st.integers(-(2**70), 2**70), st.integers(0, 10**6), st.integers(0, 10**5), st.integers(0, 10**5))

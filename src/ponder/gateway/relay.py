@@ -216,7 +216,7 @@ class Relay:
         """Send whole events, if a client can read them; before the first ones, the head."""
         try:
             str(data, "utf-8")
-            one_by_one = self._request.hides_usage or not self._books.has_room(len(data))
+            one_by_one = self._request.hides_usage or DONE in data or not self._books.has_room(len(data))
             parts = _EVENT.findall(data) if one_by_one else [data]
             data = b"".join(self._for_the_client(events, parts))
         except ValueError:
@@ -227,7 +227,7 @@ class Relay:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     def _for_the_client(self, events: Events, parts: Iterable[bytes]) -> Iterator[bytes]:
-        """What is sent on, up to the event that goes beyond the limit."""
+        """What is sent on, up to the end mark, or to the event that goes beyond the limit."""
         ends = self._books.over  # then they are the gateway's own
         for part in parts:
             shown = self._is_for_the_client(events, part)
@@ -235,6 +235,8 @@ class Relay:
                 return
             if shown:
                 yield part
+            if self._books.ended:
+                return
 
     def _cut(self) -> bytes:
         """What ends a stream that went beyond its limit: its choices were too long."""

@@ -47,6 +47,7 @@ STREAMS: dict[str, Fault] = {
     "it breaks without an end mark": stream(SAID, "cut"),
     "it is silent without an end mark": stream(SAID, "hang"),
     "it is silent in an event after the end": stream([*SAID, b"data: {"], "hang"),
+    "it goes on after the end mark": stream([b"".join([*SAID, DONE, chunk("No, 5."), b"data: {"])]),
     "the end mark is no whole event": stream([*SAID, b"data: [DONE]"]),
 }
 

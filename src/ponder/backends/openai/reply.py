@@ -44,6 +44,12 @@ __all__ = [
     "whole",
 ]
 
+LEAST_LOGPROB = -9999.0
+"""What servers send in the place of minus infinity."""
+
+LARGEST_LOGPROB = 1.0
+"""Zero, and the errors of those who round."""
+
 
 class WrongShape(Exception):
     """The reply is JSON, but not what the API promises; the text says where."""
@@ -112,11 +118,12 @@ class Draft:
             return
         entries = _zipped(logprobs) if "token_logprobs" in logprobs else logprobs.get("content")
         for entry in entries if isinstance(entries, list) else []:
-            if not isinstance(entry, dict) or not isinstance(entry.get("logprob"), int | float):
+            logprob = _logprob(entry.get("logprob")) if isinstance(entry, dict) else None
+            if logprob is None:
                 raise WrongShape("'logprobs.content' holds something that is no log-probability")
             if self.first is None:
                 self.first = _alternatives(entry.get("top_logprobs"))
-            self.logprobs.append(float(entry["logprob"]))
+            self.logprobs.append(logprob)
 
 
 def _zipped(lists: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -129,12 +136,20 @@ def _zipped(lists: Mapping[str, Any]) -> list[dict[str, Any]]:
     return entries
 
 
+def _logprob(value: object) -> float | None:
+    """A finite number, None for anything else; what has no probability at all has very little."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value <= LARGEST_LOGPROB:
+        return None
+    return float(max(value, LEAST_LOGPROB))
+
+
 def _alternatives(entries: object) -> dict[str, float]:
     """Token texts to log-probabilities, the likeliest first; of tokens that read alike the likeliest counts."""
     found: dict[str, float] = {}
     for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and isinstance(entry.get("logprob"), int | float):
-            token, logprob = str(entry.get("token")), float(entry["logprob"])
+        logprob = _logprob(entry.get("logprob")) if isinstance(entry, dict) else None
+        if logprob is not None:
+            token = str(entry.get("token"))
             found[token] = max(logprob, found.get(token, logprob))
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
