@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 
 from ponder.core.backend import Backend
+from ponder.core.errors import PonderError
 from ponder.core.quoting import one_line
 from ponder.gateway.accounts import accounts_in
 from ponder.gateway.admission import Admission
@@ -22,6 +23,7 @@ from ponder.gateway.cors import allowing
 from ponder.gateway.departure import WhileConnected
 from ponder.gateway.failures import Failure, failure_of
 from ponder.gateway.fallback import Routes
+from ponder.gateway.health import try_engine
 from ponder.gateway.http import Receive, Scope, Send, read_body, send_failure, send_json, token_of
 from ponder.gateway.metered import Meter
 from ponder.gateway.models import Models
@@ -68,6 +70,10 @@ class Gateway:
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         """Open what belongs to the event loop; at the end stop what is under way, and close it."""
+        with suppress(PonderError):  # which `/health` tells
+            await (
+                try_engine()
+            )  # a first run imports what others find, and would keep everybody waiting for a quarter second
         recovering = asyncio.create_task(self.recovery.watch())
         try:
             yield

@@ -15,7 +15,7 @@ from ponder.gateway.fallback import Routes
 from ponder.gateway.queue import FairQueue
 from ponder.store.base import RunStore
 
-__all__ = ["Health"]
+__all__ = ["Health", "try_engine"]
 
 FRESH = 5.0
 """Seconds for which a result is given again: whoever asks often does not load the upstreams."""
@@ -66,7 +66,7 @@ class Health:
         return (503 if reasons else 200), {"ready": not reasons, "reasons": reasons}
 
     async def _look(self) -> tuple[int, dict[str, Any]]:
-        checks: Checks = {"engine": _try_engine, "store": self._try_store}
+        checks: Checks = {"engine": try_engine, "store": self._try_store}
         names = list(self._config.upstreams)
         results = await asyncio.gather(
             *(_outcome(check) for check in checks.values()), *(self._upstream(name) for name in names)
@@ -111,7 +111,7 @@ async def _outcome(
     return {"status": "ok", "ms": round((time.monotonic() - began) * 1e3, 1)}
 
 
-async def _try_engine() -> None:
+async def try_engine() -> None:
     """A run from end to end, on a model that costs nothing."""
     from ponder.api import asolve
     from ponder.backends.scripted import Scripted
