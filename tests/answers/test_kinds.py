@@ -10,6 +10,7 @@ from ponder.answers.kinds import KINDS, read
 pytestmark = pytest.mark.anyio
 
 SAME = [
+    ("`git commit --amend`", "git commit --amend"),
     ("1,00,000", "100000"),
     ("12,34,567.5", "1234567.5"),
     ("25/12/2024", "December 25, 2024"),
@@ -186,6 +187,8 @@ SAME = [
     ("45 degrees", "45^{\\circ}"),
 ]
 DIFFERENT = [
+    ("ls -A", "ls -a"),
+    ("grep -r foo .", "grep -R foo ."),
     ("CO", "Co"),
     ("mg", "Mg"),
     ("Pa", "pA"),

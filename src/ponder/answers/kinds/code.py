@@ -25,6 +25,8 @@ _OTHER = re.compile(
     r"|^#include\b|^#!|::\w|</\w+>|\bfunction\b.{0,200}\(|\b(?:let|const|var)\s\w+\s?=",
     re.MULTILINE,
 )
+_COMMAND = re.compile(r"[a-z][a-z0-9._-]{1,30}(?: \S{1,200}){1,40}")
+_OPTION = re.compile(r" --?[A-Za-z][\w-]{0,40}(?: |=|\Z)")
 _LATEX = re.compile(r"[\^_]\{|\\[A-Za-z]")
 _STRING = re.compile(r"\"(?:[^\"\\\n]|\\.){0,2000}\"|'(?:[^'\\\n]|\\.){0,2000}'")
 
@@ -38,6 +40,8 @@ def read_code(text: str) -> Reading | None:
         return Reading("code", _outside_strings(said.rstrip("; \n"), lower=True))
     if (python := _python(said)) is not None:
         return Reading("code", python)
+    if _COMMAND.fullmatch(said) and _OPTION.search(said) and not _MATHS.match(said):
+        return Reading("code", said)  # of a shell: -a and -A are two options
     return (
         Reading("code", _outside_strings(said.rstrip("; \n"), lower=False))
         if _OTHER.search(said) and not _LATEX.search(said)
