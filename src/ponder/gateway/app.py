@@ -71,9 +71,7 @@ class Gateway:
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         """Open what belongs to the event loop; at the end stop what is under way, and close it."""
         with suppress(PonderError):  # which `/health` tells
-            await (
-                try_engine()
-            )  # a first run imports what others find, and would keep everybody waiting for a quarter second
+            await try_engine()  # a first run imports much, and would keep all requests waiting
         recovering = asyncio.create_task(self.recovery.watch())
         try:
             yield
