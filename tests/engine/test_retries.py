@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import time
 from collections.abc import Iterator
@@ -16,18 +17,20 @@ from ponder.api import asolve
 from ponder.backends.openai import OpenAI
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability
-from ponder.core.errors import BackendError, Rejected, Unreachable
+from ponder.core.errors import BackendError, CallTimeout, Rejected, Unreachable
 from tests.servers.chat import ChatServer, running
-from tests.servers.faults import NAMED, Fault, status
+from tests.servers.faults import NAMED, Fault, chunk, raw, status
 
 CAPABILITIES = frozenset({Capability.SAMPLE, Capability.CANCEL, Capability.SEED})
 
 
-def ask(url: str, strategy: str = "single", timeout: float = 30.0, **options: Any) -> Answer:
+def ask(url: str, strategy: str = "single", timeout: float = 30.0, concurrency: int = 16, **options: Any) -> Answer:
     """One question to the server at `url`."""
 
     async def main() -> Answer:
-        backend = OpenAI(url, "test-model", server="vllm", capabilities=CAPABILITIES, timeout=timeout)
+        backend = OpenAI(
+            url, "test-model", server="vllm", capabilities=CAPABILITIES, timeout=timeout, concurrency=concurrency
+        )
         try:
             return await asolve("What is 6 * 7?", strategy=strategy, model=backend, seed=1, **options)
         finally:
@@ -141,3 +144,30 @@ def test_one_sample_that_fails_does_not_sink_the_run() -> None:
     assert sorted(str(branch.ending) for branch in answer.branches) == ["failed", "stop", "stop", "stop"]
     assert [note.split(":")[0] for note in answer.notes] == ["1 of 4 samples failed"]
     assert (answer.bill.calls, answer.bill.retries) == (3 + 4, 3)
+
+
+def trickling() -> Fault:
+    """A word, and then white space for ever."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+    return raw(head, chunk("Once"), then=itertools.repeat(chunk("")), pause=0.005)
+
+
+def test_a_run_without_a_time_limit_ends_though_a_server_trickles_for_ever() -> None:
+    with (
+        faulty(*[trickling() for _ in range(4)]) as server,
+        pytest.raises(CallTimeout, match="nothing to read") as told,
+    ):
+        ask(server.url, timeout=0.3)
+    assert server.url in str(told.value)
+    bill = told.value.bill
+    assert bill is not None
+    assert (bill.calls, bill.failed_calls, bill.output_tokens) == (4, 4, 4)  # what came is paid for
+    assert bill.estimated_tokens == 4 + bill.prompt_tokens
+
+
+def test_a_sample_that_trickles_for_ever_costs_the_others_nothing() -> None:
+    with faulty(*[trickling() for _ in range(4)]) as server:
+        answer = ask(server.url, "self-consistency(n=5)", timeout=0.3, concurrency=1)
+    assert answer.value is not None
+    assert [branch.ending for branch in answer.branches].count("failed") == 1
+    assert "nothing to read" in str(answer.notes)
