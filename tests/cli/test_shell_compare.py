@@ -147,6 +147,7 @@ def test_one_question_is_too_few_to_know_an_interval(ponder: Ponder, tmp_path: P
         (("--method", "cmc@2", "--sweep"), "effort 2 must lie between 0 and 1"),
         (("--orders", "0"), "orders=0 must lie between 1"),
         (("--accuracy", "101"), "101"),
+        (("--accuracy", "nan"), "--accuracy is a number from 0 to 100"),
         (("-o", "{trace}"), "cannot be written: "),
         (("-o", "{trace}/deeper"), "cannot be written: Not a directory; give another folder with -o"),
     ],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command import Ponder
+from command import EXECUTABLE, Ponder
 
+from ponder.cli.opening import heeding_signals
 from tests.servers.chat import ChatServer
 from tests.servers.faults import NAMED
 
@@ -259,3 +263,68 @@ def test_a_closed_input_is_one_line(ponder: Ponder, model: str) -> None:
     refused = closed("solve", "-m", model, "-")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "standard input is closed" in refused.stderr
+
+
+PRINTING = [
+    ["--help"], ["--version"], ["solve", "--help"], ["runs"], ["config"], ["doctor"], ["keys", "list"], ["verifiers"],
+    ["strategies"], ["models"], ["completion", "bash"], ["answer", "compare", "1", "2"], ["replay", "--orders", "2"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_full_disk_under_the_output_is_one_line(ponder: Ponder, arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [EXECUTABLE, *arguments], env=ponder.environment, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (2, "ponder: cannot write the output: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "2>/dev/full"])
+def test_a_stream_that_is_closed_or_full_is_no_failure_of_what_needs_none(ponder: Ponder, closed: str) -> None:
+    command = f"{EXECUTABLE} config {closed}"
+    done = subprocess.run(["bash", "-c", command], env=ponder.environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    wrong = subprocess.run(["bash", "-c", f"{EXECUTABLE} nope {closed}"], env=ponder.environment, capture_output=True)
+    assert wrong.returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [["solve", "-"], ["answer", "extract", "-"]], ids=" ".join)
+def test_a_closed_standard_input_is_one_line(ponder: Ponder, arguments: list[str]) -> None:
+    command = f"{EXECUTABLE} {' '.join(arguments)} <&-"
+    done = subprocess.run(["bash", "-c", command], env=ponder.environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "standard input is closed" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["answer", "extract", "-"], ["solve", "-"]], ids=" ".join)
+def test_ctrl_c_while_it_waits_for_input_is_one_line(ponder: Ponder, arguments: list[str]) -> None:
+    waiting = subprocess.Popen(
+        [EXECUTABLE, *arguments], env=ponder.environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    interrupt_until_it_ends(waiting)
+    assert waiting.stderr is not None
+    assert waiting.returncode in (130, -signal.SIGINT)  # the latter before all of it was imported
+    assert waiting.stderr.read() in ("ponder: interrupted\n", "")
+    waiting.stderr.close()
+
+
+@pytest.mark.parametrize("raises", ["SystemExit", "KeyboardInterrupt"])
+def test_a_signal_that_a_runtime_swallows_stops_the_run_before_it_begins(raises: str) -> None:
+    number = signal.SIGTERM if raises == "SystemExit" else signal.SIGINT
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+    try:
+        with pytest.raises(KeyboardInterrupt), heeding_signals(), contextlib.suppress(BaseException):
+            signal.raise_signal(number)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def interrupt_until_it_ends(process: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C, and again: the first may come in the moment between two reads."""
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+    assert process.stdin is not None
+    process.stdin.close()

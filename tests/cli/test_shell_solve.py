@@ -152,6 +152,6 @@ def test_output_that_cannot_be_written_is_one_line(environment: dict[str, str], 
             [EXECUTABLE, "solve", "-m", model, "-s", "single", "?"], env=environment, stdout=full,
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("ponder: cannot write the output: No space left on device (spent ")
     assert done.stderr.count("\n") == 1

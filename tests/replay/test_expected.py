@@ -72,8 +72,12 @@ def test_compiled_and_interpreted_play_the_same_episodes(spec: str, name: str) -
         assert (getattr(compiled, column) == getattr(plain, column)).all(), column
 
 
+@pytest.mark.parametrize("interpreted", [False, True])
 @pytest.mark.parametrize("name", [GENERATED, QWEN[3]])
-def test_threads_change_nothing(name: str) -> None:
-    alone, together = (played(name, "cmc@1.0", orders=20, threads=threads) for threads in (1, 2))
+def test_threads_change_nothing(name: str, interpreted: bool) -> None:
+    orders = 2 if interpreted else 20
+    alone, together = (
+        played(name, "cmc@1.0", orders=orders, threads=threads, interpreted=interpreted) for threads in (1, 3)
+    )
     assert (alone.tokens == together.tokens).all()
     assert (alone.answers == together.answers).all()

@@ -96,6 +96,8 @@ def _show(fields: dict[str, str | None], as_json: bool) -> None:
 def _text(file: Path) -> str:
     from ponder.core.errors import UsageError
 
+    if str(file) == "-" and sys.stdin is None:
+        raise UsageError("cannot read the reply: standard input is closed")
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import tempfile
@@ -89,6 +90,8 @@ def compare(
     from ponder.bench.entries import entries
     from ponder.replay.load import load_trace
 
+    if not all(map(math.isfinite, targets)):
+        raise click.UsageError("--accuracy is a number from 0 to 100")
     if folder:
         _prepare(folder)
     loaded = [load_trace(file) for file in traces]

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from ponder.api import OnStart
 from ponder.cli.picture import Picture
 from ponder.cli.report import spent
-from ponder.cli.shell import Terminated, Unwritable, say, writing
+from ponder.cli.shell import Terminated, Unwritable, say
 from ponder.cli.signs import NEXT_SIGN, first_sign
 from ponder.cli.sources import note_sources
 from ponder.cli.views import View
@@ -98,8 +98,7 @@ class _Conductor:
         ticker = asyncio.ensure_future(self._tick())
         try:
             answer = await self._task
-            with writing():
-                self._view.refresh()
+            self._view.refresh()
             return answer
         finally:
             await backend.aclose()
@@ -120,8 +119,7 @@ class _Conductor:
     async def _tick(self) -> None:
         try:
             while True:
-                with writing():
-                    self._view.refresh()
+                self._view.refresh()
                 self._give_sign()
                 await asyncio.sleep(REFRESH)
         except (BrokenPipeError, Unwritable):

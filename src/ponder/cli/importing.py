@@ -22,9 +22,13 @@ _output = click.option(
         "ponder import autotts Qwen3-8B.aime24.json.zst -o aime24.parquet",
         "ponder import samples cot1_40.jsonl.zst --map date.toml -o date.parquet",
     ),
+    invoke_without_command=True,
 )
-def import_() -> None:
+@click.pass_context
+def import_(context: click.Context) -> None:
     """Make traces for `ponder replay` of what others have recorded."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @import_.command(

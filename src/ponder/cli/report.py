@@ -6,12 +6,11 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 
-from ponder.cli.shell import writing
 from ponder.cli.words import clean, confidence, count, dollars, duration, one_line, votes_line
 from ponder.core.answer import Answer
 from ponder.core.branch import Branch
 from ponder.core.ledger import Bill
-from ponder.store.base import RunRow, RunStore
+from ponder.store.base import RunStore
 
 __all__ = ["fields", "present", "print_fields", "spent"]
 
@@ -23,11 +22,6 @@ def present(answer: Answer, store: RunStore | None, *, as_json: bool, show_branc
     """Print what came of the run that `answer` belongs to."""
     row = store.run(answer.run) if store is not None and answer.run is not None else None
     status = row.status if row else "done"
-    with writing():
-        _present(answer, row, status, as_json, show_branches)
-
-
-def _present(answer: Answer, row: RunRow | None, status: str, as_json: bool, show_branches: bool) -> None:
     if as_json:
         about = {name: row.job[name] for name in ("strategy", "model", "seed")} if row else {}
         print(json.dumps({"status": status, **about, **answer.as_dict()}, indent=2))

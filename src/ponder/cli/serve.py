@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from click.core import ParameterSource
 
 from ponder.cli.defaults import Defaults
 from ponder.cli.options import examples, model_option
+from ponder.cli.shell import Unwritable
 from ponder.cli.sources import blamed
 
 if TYPE_CHECKING:
@@ -62,7 +64,12 @@ def serve(
         model = None
     with blamed("model"):
         config = _configured(model, host, port, path, context.find_object(Defaults))
-    run(config, open_model, lambda url, keyed: _announce(url, config, model, keyed=keyed))
+
+    def ready(url: str, keyed: bool) -> None:
+        with suppress(BrokenPipeError, Unwritable):  # whoever serves need not be read
+            _announce(url, config, model, keyed=keyed)
+
+    run(config, open_model, ready)
     return 0
 
 

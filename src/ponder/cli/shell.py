@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -9,15 +10,15 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from ponder.core.errors import PonderError, PonderWarning, UnknownName, describe
+from ponder.core.errors import PonderError, PonderWarning, UnknownName, UsageError, describe
 
-__all__ = ["INTERRUPTED", "TERMINATED", "Shell", "Terminated", "Unwritable", "say", "writing"]
+__all__ = ["INTERRUPTED", "TERMINATED", "Shell", "Terminated", "Unwritable", "say"]
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
@@ -28,13 +29,35 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, treated like Ctrl-C."""
 
 
-class Unwritable(PonderError):
+class Unwritable(UsageError):
     """Standard output takes nothing more."""
 
 
+class _Output(io.TextIOWrapper):
+    """Standard output, on which a full disk is not an internal error. A closed pipe stays what it is.
+
+    Raises:
+        Unwritable: from whatever prints.
+    """
+
+    def __init__(self, under: io.TextIOWrapper) -> None:
+        super().__init__(
+            under.buffer, under.encoding, "replace", line_buffering=under.line_buffering,
+            write_through=under.write_through,
+        )  # fmt: skip
+        self._under = under  # it would close the buffer as it goes
+
+    def write(self, text: str) -> int:
+        with _writing():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _writing():
+            super().flush()
+
+
 @contextmanager
-def writing() -> Iterator[None]:
-    """Around what prints: a full disk is not an internal error. A closed pipe stays what it is."""
+def _writing() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
@@ -44,8 +67,9 @@ def writing() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """One line on standard error."""
-    print(f"ponder: {text}", file=sys.stderr, flush=True)
+    """One line on standard error, if it takes any: there is no other place to complain."""
+    with suppress(OSError):
+        print(f"ponder: {text}", file=sys.stderr, flush=True)
 
 
 class Shell(click.Group):
@@ -65,29 +89,39 @@ class Shell(click.Group):
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
         """Run the command line and exit."""
-        _open_what_is_closed()
-        _quieten()
-        signal.signal(signal.SIGTERM, _terminate)
         try:
+            _set_up()
             result = super().main(*args, **{"prog_name": "ponder", **options, "standalone_mode": False})
         except click.ClickException as error:
             result = _explain(error)
+        except (KeyboardInterrupt, click.Abort) as stop:
+            result = _stopped(stop)
+        except SystemExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the last place where a person can be told
+            result = _failed(error)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # what is left is to go
         sys.exit(_flushed(result if isinstance(result, int) else 0))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; the exit code if it fails."""
+        """Run the command; the exit code if it is stopped, or nobody reads what it prints: click has other words."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit):
-            raise
         except KeyboardInterrupt as stop:
             return _stopped(stop)
         except BrokenPipeError:
             return BROKEN_PIPE
-        except SystemExit:
-            raise
-        except BaseException as error:  # noqa: BLE001 - the last place where a person can be told
-            return _failed(error)
+
+
+def _set_up() -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _terminate)
+    _open_what_is_closed()
+    _quieten()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = _Output(sys.stdout)
 
 
 def _open_what_is_closed() -> None:
@@ -122,7 +156,7 @@ def _terminate(number: int, frame: object) -> NoReturn:
     raise Terminated
 
 
-def _stopped(stop: KeyboardInterrupt) -> int:
+def _stopped(stop: BaseException) -> int:
     if sys.stderr.isatty():  # the terminal has echoed ^C
         print(file=sys.stderr)
     terminated = isinstance(stop, Terminated)
@@ -160,8 +194,7 @@ def _explain(error: click.ClickException) -> int:
 def _flushed(code: int) -> int:
     """`code`, unless the output cannot be written."""
     try:
-        with writing():
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         failure = BROKEN_PIPE
     except Unwritable as error:

@@ -71,8 +71,9 @@ def replay(
     results = outcomes(len(trace.questions) * orders)
     if interpreted is None:
         interpreted = _few(episodes)
-    part = episodes.plainly() if interpreted else _compiled(episodes)
-    _play(episodes, part, results, threads)
+    compiled = None if interpreted else _compiled(episodes)
+    # Plain Python gains nothing from threads, and they would share what it keeps of an episode.
+    _play(episodes, compiled or episodes.plainly(), results, threads if compiled else 1)
     return _shaped(results, len(trace.questions), orders)
 
 
@@ -86,8 +87,8 @@ _played: dict[Any, int] = {}
 """Work that has come, for each program."""
 
 
-def _compiled(episodes: Episodes) -> Part:
-    """Compiled if Numba can, and if it comes to the same on a trial; else as plain Python, with a warning."""
+def _compiled(episodes: Episodes) -> Part | None:
+    """Compiled if Numba can, and if it comes to the same on a trial; else None, with a warning."""
     if episodes.trusted:
         return episodes.compiled()
     key = (episodes.program, tuple(map(type, episodes.options)))
@@ -96,7 +97,7 @@ def _compiled(episodes: Episodes) -> Part:
     if not _tried[key]:
         return episodes.compiled()
     warnings.warn(f"{_tried[key]}; it is played as plain Python, which is slow", PonderWarning, stacklevel=3)
-    return episodes.plainly()
+    return None
 
 
 _tried: dict[Any, str] = {}

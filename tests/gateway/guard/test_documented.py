@@ -88,7 +88,7 @@ def test_the_dashboard_asks_for_metrics_and_labels_that_there_are() -> None:
 
 
 def test_every_command_line_is_one_that_there_is() -> None:
-    from ponder.cli import main
+    from ponder.cli.commands import ponder as main
 
     for line in "\n".join(blocks("sh")).splitlines():
         if line.startswith("ponder "):

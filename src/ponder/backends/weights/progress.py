@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class _Told:
 
     def note(self, text: str) -> None:
         self._said = time.monotonic()
-        self._say(text)
+        with suppress(OSError):  # nobody listens
+            self._say(text)
 
     def beat(self) -> None:
         """Say that work goes on, if it is time to. Called from a thread: what blocks must not look dead."""
