@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+import stamina
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ponder.api import solve
 from ponder.backends.openai.retry_after import LONGEST, read_retry_after
 from ponder.core.errors import RateLimited
 from ponder.engine.calls import JITTER, LONGEST_WAIT, _pause
+from tests.servers.chat import running
+from tests.servers.faults import status
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("0.5", 0.5), (" 30 ", 30.0), ("86400", 86_400.0)])
@@ -54,3 +58,17 @@ def test_those_who_were_told_the_same_come_back_one_after_the_other(wish: float)
 def test_without_a_wish_the_pause_grows_with_jitter_and_a_long_one_is_not_waited_for() -> None:
     assert _pause(RateLimited("429", None)) is True
     assert _pause(RateLimited("429", LONGEST_WAIT + 1)) is False
+
+
+@pytest.mark.parametrize("wish", ["0", "-5", "Wed, 21 Oct 2015 07:28:00 GMT", "1e308", "soon", ""])
+def test_whatever_a_server_says_a_call_waits_a_moment_of_its_own(wish: str) -> None:
+    waits: list[float] = []
+    stamina.instrumentation.set_on_retry_hooks([lambda details: waits.append(details.wait_for)])
+    try:
+        with running() as server:
+            server.faults.append(status(429, Retry_After=wish))
+            answer = solve("What is 2 + 2?", strategy="single", model=f"test-model@{server.url}")
+    finally:
+        stamina.instrumentation.set_on_retry_hooks(None)
+    assert answer.bill.retries == 1
+    assert [0 < wait <= LONGEST_WAIT for wait in waits] == [True]
