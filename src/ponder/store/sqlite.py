@@ -6,6 +6,7 @@ import fcntl
 import os
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,11 +14,16 @@ from typing import Any, TextIO
 
 from ponder.core.errors import RunBusy, StoreError
 from ponder.store.base import Row, RunJournal, RunStore, Statement
+from ponder.store.packing import packed, unpacked
 from ponder.store.place import default_place
 
 __all__ = ["Store"]
 
-VERSION = 1
+VERSION = 2
+"""2: long texts are compressed. A store of version 1 is read as it is, and is one of version 2 from then on."""
+
+JOURNAL_BYTES = 16 << 20
+"""To which SQLite cuts its own journal after a large write; it never shrinks otherwise."""
 
 PATIENCE = 10.0
 """Seconds to wait for a file that another process has locked."""
@@ -90,6 +96,7 @@ class Store(RunStore):
         self._write_ahead()
         # NORMAL survives the death of the process; only a power cut can take the last rows.
         self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
         if version < VERSION:
             self._db.executescript(SCHEMA)
 
@@ -121,11 +128,11 @@ class Store(RunStore):
 
     def _read(self, statement: str, *values: Any) -> list[Row]:
         with self._reporting("read"):  # on the connection that journals write on, so it finds what they wrote
-            return self._db.execute(statement, values).fetchall()
+            return [tuple(map(unpacked, row)) for row in self._db.execute(statement, values)]
 
     def _write(self, *statements: Statement) -> int:
         with self.transaction() as db:
-            return [db.execute(*one) for one in statements][-1].rowcount
+            return [db.execute(text, tuple(map(packed, values))) for text, values in statements][-1].rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -191,7 +198,7 @@ class Store(RunStore):
     def _reporting(self, verb: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, zlib.error, OSError) as error:
             raise StoreError(
                 f"cannot {verb} the run store {self.path}: {error}; set PONDER_STORE to another place"
             ) from error
@@ -226,7 +233,7 @@ class _Pending:
         try:
             if not self._db.in_transaction:
                 self._db.execute("BEGIN IMMEDIATE")
-            return self._db.execute(statement, values).lastrowid or 0
+            return self._db.execute(statement, tuple(map(packed, values))).lastrowid or 0
         except sqlite3.Error as error:
             self._fail(error)
             return 0
