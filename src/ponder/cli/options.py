@@ -13,6 +13,7 @@ from ponder.cli.sources import Sourced
 
 __all__ = [
     "budget_option",
+    "completed_runs",
     "examples",
     "interpreted_option",
     "json_option",
@@ -46,7 +47,8 @@ def _models(context: click.Context, parameter: click.Parameter, typed: str) -> l
     return [CompletionItem(card.name, help=card.licence) for card in cards() if card.name.startswith(typed)]
 
 
-def _runs(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+def completed_runs(context: click.Context, asking: object, typed: str) -> list[CompletionItem]:
+    """The newest runs whose ids begin so."""
     from ponder.store.place import open_store
 
     rows = [CompletionItem(row.id, help=row.status) for row in open_store().runs(limit=20)]
@@ -134,9 +136,11 @@ def max_tokens_option(help: str) -> Decorator[Any]:
     return click.option("--max-tokens", cls=Sourced, type=int, default=1024, show_default=True, help=help)
 
 
-def run_argument(required: bool) -> Decorator[Any]:
-    """A run by its id, the beginning of it, or ``last``."""
-    return click.argument("run", required=required, shell_complete=_runs)
+def run_argument(required: bool, name: str = "run", nargs: int = 1) -> Decorator[Any]:
+    """A run by its id, the beginning of it, or ``last``; with `nargs` -1 several."""
+    return click.argument(
+        name, required=required, nargs=nargs, metavar=None if nargs == 1 else "RUN...", shell_complete=completed_runs
+    )
 
 
 def parquet(output: Path) -> Path:

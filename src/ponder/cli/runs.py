@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from ponder.cli.options import examples, json_option, run_argument, show_branches_option
+from ponder.cli.options import completed_runs, examples, json_option, run_argument, show_branches_option
+from ponder.cli.pruning import prune, rm, vacuum
 
 if TYPE_CHECKING:
     from ponder.store.base import RunRow, RunStore
@@ -16,7 +18,41 @@ if TYPE_CHECKING:
 __all__ = ["runs"]
 
 
-@click.command(
+class _Runs(click.Group):
+    """A group that is a command itself: without the name of another it shows."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Fill in what is left out."""
+        given = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        completing_a_name = ctx.resilient_parsing and not args
+        return super().parse_args(ctx, args if given or completing_a_name else ["show", *args])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The runs, too."""
+        return [*super().shell_complete(ctx, incomplete), *completed_runs(ctx, self, incomplete)]
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they were added."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Runs,
+    epilog=examples(
+        "ponder runs",
+        "ponder runs last --show-branches",
+        "ponder runs --json | jq '.[] | select(.status == \"interrupted\") | .run'",
+        "ponder runs prune --older-than 30d",
+    ),
+)
+def runs() -> None:
+    """List the runs on this machine, show one, or remove what is not needed any more.
+
+    What is kept is kept until it is removed. Without a command, `ponder runs` and `ponder runs RUN` show.
+    """
+
+
+@runs.command(
     epilog=examples(
         "ponder runs",
         "ponder runs last --show-branches",
@@ -29,7 +65,7 @@ __all__ = ["runs"]
 )
 @show_branches_option
 @json_option
-def runs(run: str | None, limit: int, show_branches: bool, as_json: bool) -> None:
+def show(run: str | None, limit: int, show_branches: bool, as_json: bool) -> None:
     """List the runs on this machine, or show one.
 
     RUN is a run's id, the beginning of it, or last.
@@ -94,3 +130,7 @@ def _cells(one: dict[str, Any]) -> tuple[str, ...]:
         "" if one["tokens"] is None else f"{one['tokens']:,}",
         one_line(one["answer"] or ""),
     )
+
+
+for command in (rm, prune, vacuum):
+    runs.add_command(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 
-__all__ = ["clean", "clip", "confidence", "count", "dollars", "duration", "one_line", "tail", "votes_line"]
+__all__ = ["clean", "clip", "confidence", "count", "dollars", "duration", "of_bytes", "one_line", "tail", "votes_line"]
 
 
 def clean(text: str) -> str:
@@ -54,6 +54,14 @@ def dollars(usd: float | None) -> str:
     if usd is None:
         return "unknown"
     return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.6f}".rstrip("0")
+
+
+def of_bytes(size: int) -> str:
+    """``812 bytes``, ``1.2 MB``; a kB is 1,000 of them."""
+    for unit, power in (("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3)):
+        if size >= 10**power:
+            return f"{size / 10**power:.1f} {unit}"
+    return count(size, "byte")
 
 
 def duration(seconds: float) -> str:

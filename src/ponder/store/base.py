@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from ponder.core.errors import InvalidOption, StoreError
 from ponder.engine.journal import Entry, Record, up_to_the_failure
+from ponder.store.limits import Limits, Sized, beyond
 
 __all__ = ["Row", "Rows", "RunJournal", "RunRow", "RunStore", "Statement"]
 
@@ -124,6 +125,18 @@ class RunStore(ABC):
         """
 
     @abstractmethod
+    def size(self) -> int:
+        """The bytes that it takes up, whatever is free in them included."""
+
+    @abstractmethod
+    def vacuum(self) -> None:
+        """Give back the room of what was removed. It may take minutes, and nobody can write meanwhile."""
+
+    @abstractmethod
+    def _bytes(self, column: str) -> str:
+        """SQL for the bytes that a column of a row takes up."""
+
+    @abstractmethod
     def _read(self, statement: str, *values: Any) -> list[Row]:
         """What a query finds, journals included."""
 
@@ -179,6 +192,21 @@ class RunStore(ABC):
     def runs(self, limit: int = 50) -> list[RunRow]:
         """The newest runs first."""
         return self._select("ORDER BY created DESC LIMIT ?", limit)
+
+    def beyond(self, limits: Limits, now: float) -> list[Sized]:
+        """The runs outside of `limits`, whoever works on them; the oldest first. `now` is in seconds since 1970."""
+        statement, values = beyond(limits, now, self._bytes)
+        return [Sized(id, created, status, int(size)) for id, created, status, size in self._read(statement, *values)]
+
+    def remove(self, run: str) -> bool:
+        """Remove a run and all that is kept of it; False if there is none.
+
+        Raises:
+            RunBusy: somebody works on it.
+        """
+        with self.claim(run):
+            journal: Statement = ("DELETE FROM actions WHERE run = ?", (run,))
+            return self._write(journal, ("DELETE FROM runs WHERE id = ?", (run,))) > 0
 
     def _select(self, clause: str, *values: Any) -> list[RunRow]:
         return [

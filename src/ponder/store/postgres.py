@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from ponder.core.errors import StoreError
 from ponder.store.base import Row, RunJournal, RunStore, Statement
-from ponder.store.postgres_connection import Connection, lock_number, to_format
+from ponder.store.postgres_connection import Connection, connect, lock_number, to_format
 from ponder.store.postgres_link import WORKS, Link
 from ponder.store.postgres_url import PostgresUrl
 
@@ -40,6 +40,9 @@ SCHEMA = (
         PRIMARY KEY (run, row)
     )""",
 )
+
+SIZE = """SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'ponder'::regnamespace"""
 
 
 class PostgresStore(RunStore):
@@ -73,6 +76,16 @@ class PostgresStore(RunStore):
     def check(self) -> None:
         """See that the database can be written."""
         self._write((WORKS, ()))
+
+    def size(self) -> int:
+        """The bytes of all tables, indexes included."""
+        [(size,)] = self._read(SIZE)
+        return int(size)
+
+    def vacuum(self) -> None:
+        """Write the tables anew."""
+        with self._link.failing("vacuum"), connect(self.url, patience=0) as db:
+            db.execute("VACUUM (FULL, ANALYZE) runs, actions")
 
     def create(self, part: str, version: int, tables: Sequence[str]) -> None:
         """Make tables that are not there yet.
@@ -122,6 +135,9 @@ class PostgresStore(RunStore):
         journal = self._journals.get(run)
         if journal is not None:
             journal.breaks("another process works on it")
+
+    def _bytes(self, column: str) -> str:
+        return f"coalesce(pg_column_size({column}), 0)"
 
     def _read(self, statement: str, *values: Any) -> list[Row]:
         self._buffer.commit()

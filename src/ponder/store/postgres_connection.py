@@ -38,11 +38,14 @@ SET tcp_keepalives_count TO 4;
 
 
 class Connection(psycopg.Connection[TupleRow]):
-    """One that gives up when the server is silent."""
+    """One that gives up when the server is silent for more than `patience` seconds; with 0 it never does."""
+
+    patience = PATIENCE
 
     def wait(self, gen: PQGen[T], *options: Any, **named: Any) -> T:
         """Wait for the server, but not for ever."""
-        return super().wait(gen, *options, **{"timeout": PATIENCE + 1, **named})
+        timeout = {"timeout": self.patience + 1} if self.patience else {}
+        return super().wait(gen, *options, **{**timeout, **named})
 
 
 class AsyncConnection(psycopg.AsyncConnection[TupleRow]):
@@ -53,15 +56,16 @@ class AsyncConnection(psycopg.AsyncConnection[TupleRow]):
         return await super().wait(gen, *options, **{"timeout": PATIENCE_OF_ONE + 1, **named})
 
 
-def connect(url: PostgresUrl) -> Connection:
-    """A connection that commits every statement.
+def connect(url: PostgresUrl, patience: int = PATIENCE) -> Connection:
+    """A connection that commits every statement, each of which may take `patience` seconds; 0: as long as it takes.
 
     Raises:
         psycopg.Error: there is none to be had.
     """
     connection = Connection.connect(autocommit=True, **_parameters(url))
+    connection.patience = patience
     try:
-        connection.execute(SETUP.format(patience=PATIENCE))
+        connection.execute(SETUP.format(patience=patience))
     except BaseException:
         connection.close()
         raise

@@ -52,6 +52,18 @@ class Link:
         return StoreError(f"cannot {verb} the run store {self._url}: {self._url.clean(str(error))}")
 
     @contextmanager
+    def failing(self, verb: str) -> Iterator[None]:
+        """Around another connection than this one.
+
+        Raises:
+            StoreError: the database fails.
+        """
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self.failure(verb, error) from None
+
+    @contextmanager
     def use(self, verb: str) -> Iterator[Connection]:
         """The connection, for one thread at a time.
 

@@ -122,9 +122,25 @@ class Store(RunStore):
         with self.transaction():
             pass
 
+    def size(self) -> int:
+        """The bytes of the file, and of what SQLite keeps beside it."""
+        with self._reporting("read"):
+            files = [self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))]
+            return sum(file.stat().st_size for file in files if file.exists())
+
+    def vacuum(self) -> None:
+        """Write the file anew; it needs as much room again meanwhile."""
+        self._pending.commit()
+        with self._reporting("vacuum"):
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def journal(self, run: str) -> RunJournal:
         """The journal of one run."""
         return RunJournal(self._pending, run)
+
+    def _bytes(self, column: str) -> str:
+        return f"coalesce(length(CAST({column} AS BLOB)), 0)"
 
     def _read(self, statement: str, *values: Any) -> list[Row]:
         with self._reporting("read"):  # on the connection that journals write on, so it finds what they wrote
