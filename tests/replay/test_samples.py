@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,51 @@ extract = '(?s)\A(.*)\Z'
 correct = "passed"
 characters_per_token = 3.0
 """
+
+
+ANSWERS = ["05/01/2021", "04/30/2021", "05/02/2020"]
+
+
+def dates(draw: random.Random, right: Sequence[bool]) -> dict[str, Any]:
+    """Text that ends in the answer, and the answers apart."""
+    said = [ANSWERS[0] if one else draw.choice(ANSWERS[1:]) for one in right]
+    texts = [f"Explain: that is {draw.randint(1, 30)} days on.\nA: {answer}" for answer in said]
+    return {"question": "Which day?", "answer": ANSWERS[0], "generated": texts, "results": said}
+
+
+def sums(draw: random.Random, right: Sequence[bool]) -> dict[str, Any]:
+    """Answers in several spellings, whether each was marked right, and the scores of a reward model."""
+    said = [draw.choice([r"\frac{1}{2}", "0.5", "1/2"]) if one else draw.choice(["2", r"\frac{1}{3}"]) for one in right]
+    return {
+        "question": "Half of one?",
+        "gt": r"\frac{1}{2}",
+        "code": [f"It is \\(\\boxed{{{answer}}}\\)." for answer in said],
+        "pred": said,
+        "score": list(right),
+        "pred_score": [[draw.uniform(-3, 3)] for _ in right],
+    }
+
+
+def programs(draw: random.Random, right: Sequence[bool]) -> dict[str, Any]:
+    """Whole programs, whose text is the answer, no two the same; which of them pass."""
+    return {
+        "prompt": "def half(x):\n",
+        "samples": [
+            f"    return x {'/' if one else '*'} {2 + draw.randint(0, 9)}  # {n}\n" for n, one in enumerate(right)
+        ],
+        "passed": list(right),
+    }
+
+
+@pytest.mark.parametrize(("made", "mapping"), [(dates, DATE), (sums, MATH), (programs, PROGRAMS)])
+def test_three_shapes(tmp_path: Path, made: Any, mapping: str) -> None:
+    """As published, made by chance."""
+    draw = random.Random(0)
+    right = [[draw.random() < question / 12 for _ in range(20)] for question in range(12)]
+    records = [made(draw, one) for one in right]
+    trace = imported(tmp_path, mapping, *records)
+    correct = trace.finals.reshape(-1, trace.branches) == trace.references[:, None]
+    assert correct.tolist() == right
 
 
 @pytest.mark.parametrize(
