@@ -22,6 +22,10 @@ settings.load_profile("ponder")
 # What is compiled is compiled once for all tests, and for the next run, and is not left in the user's own cache.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache/compiled"))
 
+# Processes of tests share the cores: threads of the embedded model that spin while they wait for each other take
+# them from the others, and three times the time. Programs that the tests start inherit it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # A shell starts what runs in its background deaf to Ctrl-C, and every program that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -74,6 +74,9 @@ STRATEGIES = """
 import asyncio
 import sys
 from ponder import Answer, Session, pick, strategy
+from ponder.engine.live import Live
+
+Live.__init__.__kwdefaults__["patience"] = 1.0  # of ten seconds
 
 @strategy()
 async def sleeps(s: Session) -> Answer:
@@ -136,7 +139,7 @@ def file(tmp_path: Path) -> str:
 MISTAKES = {
     "sleeps": "strategy sleeps awaited something that is no Session operation",
     "raises": "strategy raises raised ValueError: this is wrong",
-    "loops": "strategy loops computed for more than 10 s without a Session operation",
+    "loops": "strategy loops computed for more than 1 s without a Session operation",
     "acts": "strategy acts performed more than 100,000 actions",
     "forgets": "strategy forgets returned None",
     "quits": "strategy quits raised SystemExit: 3",
