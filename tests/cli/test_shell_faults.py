@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from command import EXECUTABLE, Ponder
 
-from ponder.cli.opening import heeding_signals
+from ponder.cli.opening import ending_at_once
 from tests.servers.chat import ChatServer
 from tests.servers.faults import NAMED
 
@@ -312,15 +312,32 @@ def test_ctrl_c_while_it_waits_for_input_is_one_line(ponder: Ponder, arguments: 
     waiting.stderr.close()
 
 
-@pytest.mark.parametrize("raises", ["SystemExit", "KeyboardInterrupt"])
-def test_a_signal_that_a_runtime_swallows_stops_the_run_before_it_begins(raises: str) -> None:
-    number = signal.SIGTERM if raises == "SystemExit" else signal.SIGINT
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
-    try:
-        with pytest.raises(KeyboardInterrupt), heeding_signals(), contextlib.suppress(BaseException):
-            signal.raise_signal(number)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_a_signal_ends_what_swallows_it_or_never_lets_go(number: signal.Signals, word: str) -> None:
+    program = (
+        "import contextlib, threading\n"
+        "from ponder.cli.opening import ending_at_once\n"
+        "with ending_at_once():\n"
+        "    print('here', flush=True)\n"
+        "    while True:\n"
+        "        with contextlib.suppress(BaseException):\n"
+        "            threading.Event().wait()\n"
+    )
+    held = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert held.stdout is not None
+    assert held.stdout.readline() == "here\n"
+    held.send_signal(number)
+    assert held.communicate(timeout=60)[1] == f"ponder: {word}\n"
+    assert held.returncode == 128 + number
+
+
+def test_afterwards_signals_are_as_they_were() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with ending_at_once():
+        pass
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def interrupt_until_it_ends(process: subprocess.Popen[str]) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 import click
 
 from ponder.cli.defaults import Defaults
-from ponder.cli.shell import Terminated
+from ponder.cli.shell import say
 from ponder.cli.sources import blamed
 from ponder.core.backend import Backend, Price
 
-__all__ = ["heeding_signals", "open_model"]
+__all__ = ["ending_at_once", "open_model"]
 
 
 def open_model(spec: str | None, price: Price | None = None) -> Backend:
@@ -22,7 +24,7 @@ def open_model(spec: str | None, price: Price | None = None) -> Backend:
 
     It has the `price` that is given, or else that of the user's file, or else the one that is known.
 
-    Call it outside the event loop: there Ctrl-C ends a download at once, and a load as soon as the runtime lets go.
+    Ctrl-C ends the process at once, in a download as in a load: the next one goes on with what is there.
 
     Raises:
         UsageError: no such model.
@@ -32,34 +34,43 @@ def open_model(spec: str | None, price: Price | None = None) -> Backend:
     from ponder.backends.weights import terminal_progress
     from ponder.engine import prices
 
-    with heeding_signals(), terminal_progress(doing="opening the model") as show, blamed("model"):
+    with ending_at_once(), terminal_progress(doing="opening the model") as show, blamed("model"):
         backend = connect(DEFAULT_MODEL if spec is None else spec, show)
     backend.price = price or _in_file(spec, backend) or prices.of(backend)
     return backend
 
 
 @contextmanager
-def heeding_signals() -> Iterator[None]:
-    """Raise again at the end what a signal has raised inside: the runtime swallows what comes while it calls back."""
-    stopped: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def ending_at_once() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the process with one line, whatever it is in the middle of.
 
-    def heed(number: int, frame: FrameType | None) -> None:
-        stopped.append(number)
-        handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
+    For work that leaves nothing to be settled. The runtime cannot be left in the middle of a load: it would wait for
+    itself, or swallow what a handler raises. So the signals are taken by a thread.
+    """
+    ending = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is not signal.SIG_IGN]
+    if not ending:
+        yield
+        return
+    over = threading.Event()
 
-    for number, handler in before.items():
-        if callable(handler):
-            signal.signal(number, heed)
+    def watch() -> None:
+        number = signal.sigwait(ending)
+        if not over.is_set():
+            if sys.stderr is not None and sys.stderr.isatty():  # it has echoed ^C, and a bar may have hidden the cursor
+                print("\x1b[?25h", file=sys.stderr)
+            say("terminated" if number == signal.SIGTERM else "interrupted")
+            os._exit(128 + number)
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if stopped:
-        raise Terminated if signal.SIGTERM in stopped else KeyboardInterrupt
+        over.set()
+        signal.pthread_kill(watcher.ident or 0, ending[0])
+        watcher.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _in_file(spec: str | None, backend: Backend) -> Price | None:
