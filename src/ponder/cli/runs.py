@@ -15,7 +15,7 @@ from ponder.cli.pruning import prune, rm, vacuum
 if TYPE_CHECKING:
     from ponder.store.base import RunRow, RunStore
 
-__all__ = ["runs"]
+__all__ = ["runs", "show"]
 
 
 class _Runs(click.Group):
