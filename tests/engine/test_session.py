@@ -181,6 +181,28 @@ def test_a_session_serves_nobody_but_its_strategy(operation: str) -> None:
     assert [str(error)[:43] for error in refused] == ["a session is used outside of its strategy: "] * 2
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda s: s.sample(0), lambda s: s.fork(None, 2), lambda s: s.score("b0"), lambda s: s.chat([]),
+        lambda s: s.extend([], tokens=0), lambda s: s.prune(None), lambda s: s.probe([1]),
+    ],
+)  # fmt: skip
+def test_that_the_run_has_ended_is_told_before_what_else_is_wrong(wrong: Any) -> None:
+    session, _ = kept("live")
+    with pytest.raises(SessionMisused, match="has ended"):
+        asyncio.run(wrong(session))
+
+
+@pytest.mark.parametrize("begins", [lambda s, c: s.as_completed(c), lambda s, c: s.limit(Budget(tokens=1))])
+def test_what_is_no_coroutine_is_refused_at_once(begins: Any) -> None:
+    session, _ = kept("live")
+    child = asyncio.sleep(0)
+    with pytest.raises(SessionMisused, match="has ended"):
+        begins(session, child)
+    child.close()
+
+
 def test_one_that_takes_no_refusal_for_an_answer_does_not_hang() -> None:
     session, _ = kept("live")
     tries = 0

@@ -55,8 +55,7 @@ class Session:
     @property
     def rng(self) -> random.Random:
         """The random generator of the lane that is running."""
-        if self._over:
-            self._refuse()
+        self._check_over()
         return self._rng
 
     def _step(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -78,6 +77,12 @@ class Session:
             _drop(action)
             raise
 
+    def _check_over(self, *children: Any) -> None:
+        """Whatever else is wrong, a session of a run that has ended is the first thing to be told of."""
+        if self._over:
+            _drop(actions.Gather(children))
+            self._refuse()
+
     def _refuse(self) -> None:
         self._refused += 1
         if self._refused > REFUSALS:
@@ -94,6 +99,7 @@ class Session:
 
         Nothing is generated until they are extended.
         """
+        self._check_over()
         _check_count("sample", n)
         prompt = None if messages is None else Problem.of(list(messages)).messages
         branches: list[Branch] = await self._perform(actions.Sample(n, prompt))
@@ -117,6 +123,7 @@ class Session:
             BackendError: every one of them failed.
             BudgetExhausted: the budget suffices for none of them.
         """
+        self._check_over()
         _check_tokens("extend(tokens", tokens)
         if until not in get_args(actions.Until):
             raise InvalidOption(f"extend(until={until!r}): must be one of {', '.join(get_args(actions.Until))}")
@@ -132,6 +139,7 @@ class Session:
             MissingCapability: the model cannot go on from a text that stands.
             StrategyError: the branch is at its token limit, pruned or failed, or called a tool.
         """
+        self._check_over()
         if not isinstance(text, str):
             raise TypeError(f"append({text!r:.60}): the text must be a str")
         if not 1 <= len(text) <= MOST_APPENDED:
@@ -144,6 +152,7 @@ class Session:
 
         Those of a branch that has ended have ended as it has, and vote as it does.
         """
+        self._check_over()
         _check_count("fork", n)
         children: list[Branch] = await self._perform(actions.Fork(_tuple(branch)[0], n))
         return children
@@ -154,6 +163,7 @@ class Session:
     async def probe(self, which: Sequence[Branch]) -> list[str | None]: ...
     async def probe(self, which: Branch | Sequence[Branch]) -> str | list[str | None] | None:
         """What a branch would answer if it had to answer now. The branch itself is not disturbed."""
+        self._check_over()
         found: list[str | None] = await self._perform(actions.Probe(_tuple(which)))
         return found[0] if isinstance(which, Branch) else found
 
@@ -163,6 +173,7 @@ class Session:
     async def prune(self, which: Sequence[Branch]) -> list[Branch]: ...
     async def prune(self, which: Branch | Sequence[Branch]) -> Branch | list[Branch]:
         """Stop branches; they no longer vote, and what they produced stays on the bill."""
+        self._check_over()
         return _shape(which, await self._perform(actions.Prune(_tuple(which))))
 
     @overload
@@ -178,12 +189,14 @@ class Session:
             MissingCapability: a branch can still grow, and the verifier scores finished ones only.
             VerifierError: it failed for every one of them.
         """
+        self._check_over()
         return _shape(which, await self._perform(actions.Score(_tuple(which))))
 
     async def chat(
         self, messages: Iterable[Message], *, max_tokens: int | None = None, temperature: float | None = None
     ) -> str:
         """One free call to the model; returns the reply's visible text."""
+        self._check_over()
         _check_tokens("chat(max_tokens", max_tokens)
         said = Problem.of(list(messages)).messages
         reply: str = await self._perform(actions.Chat(said, max_tokens, temperature))
@@ -199,6 +212,7 @@ class Session:
 
         The first exception cancels the others and is raised.
         """
+        self._check_over(*children)
         _check_children("gather", children)
         results: list[T] = await self._perform(actions.Gather(children))
         return results
@@ -209,11 +223,13 @@ class Session:
         async with s.as_completed(*(s.extend(b) for b in branches)) as finished:
             async for branch in finished: ...
         """
+        self._check_over(*children)
         _check_children("as_completed", children)
         return AsCompleted(self, children)
 
     def limit(self, budget: Budget) -> _Limited:
         """``async with s.limit(Budget(tokens=500)):`` puts what happens inside under a budget of its own, too."""
+        self._check_over()
         if not isinstance(budget, Budget):
             raise TypeError(f"limit() takes a Budget, not {budget!r:.60}")
         return _Limited(self, budget)
