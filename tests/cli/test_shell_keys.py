@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from command import Ponder
+
+from ponder.store.sqlite import Store
 
 
 def test_a_key_is_shown_once_and_alone(ponder: Ponder) -> None:
@@ -64,3 +67,16 @@ def test_the_configuration_says_where_the_keys_are(ponder: Ponder, tmp_path: Pat
     assert "alice" in ponder("keys", "list", "--config", str(path)).stdout
     path.write_text("[server]\n\nstore = 3\n")
     assert f"{path}:3: server: store is not text" in ponder("keys", "list", "-c", str(path)).stderr
+
+
+def test_what_the_requests_of_a_key_have_left_is_removed(ponder: Ponder, tmp_path: Path) -> None:
+    config = tmp_path / "own.toml"
+    config.write_text('[server]\nstore = "own.db"\n')
+    with closing(Store(tmp_path / "own.db")) as store:
+        for number in range(230):
+            store.begin({"owner": "alice" if number % 2 else "bob"}, f"r{number}")
+        with store.claim("r1"):
+            said = ponder("keys", "forget", "alice", "--config", str(config)).stdout
+        assert said == "removed 114 runs of key alice; 1 run under way stayed, repeat the command later\n"
+        assert list(store.of_owner("alice")) == ["r1"]
+        assert len(list(store.of_owner("bob"))) == 115

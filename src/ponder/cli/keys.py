@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ from ponder.cli.options import examples, json_option
 
 if TYPE_CHECKING:
     from ponder.gateway.accounts import Accounts, KeyRow, Spent
+    from ponder.store.base import RunStore
 
-__all__ = ["add", "keys", "list_", "revoke"]
+__all__ = ["add", "forget", "keys", "list_", "revoke"]
 
 config_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "-c",
@@ -90,13 +91,41 @@ def revoke(name: str, path: Path | None) -> None:
     print(f"key {name} is revoked")
 
 
-@asynccontextmanager
-async def _accounts(path: Path | None) -> AsyncIterator[Accounts]:
-    from ponder.gateway.accounts import accounts_in
+@keys.command(epilog=examples("ponder keys forget alice"))
+@click.argument("name")
+@config_option
+def forget(name: str, path: Path | None) -> None:
+    """Remove all that requests of a key have left in the store, for good: questions, journals and answers.
+
+    What the key has spent stays, and so does the key itself; see revoke. The file gives the room back with
+    `ponder runs vacuum`.
+    """
+    from ponder.cli.words import count
+    from ponder.core.errors import RunBusy
+
+    gone, busy = 0, 0
+    with closing(_store(path)) as store:
+        for run in store.of_owner(name):
+            try:
+                gone += store.remove(run)
+            except RunBusy:
+                busy += 1
+    still = f"; {count(busy, 'run')} under way stayed, repeat the command later" if busy else ""
+    print(f"removed {count(gone, 'run')} of key {name}{still}")
+
+
+def _store(path: Path | None) -> RunStore:
     from ponder.gateway.config_file import store_of
     from ponder.store.place import open_store
 
-    store = open_store(None if path is None else store_of(path))
+    return open_store(None if path is None else store_of(path))
+
+
+@asynccontextmanager
+async def _accounts(path: Path | None) -> AsyncIterator[Accounts]:
+    from ponder.gateway.accounts import accounts_in
+
+    store = _store(path)
     try:
         async with aclosing(accounts_in(store)) as accounts:
             yield accounts

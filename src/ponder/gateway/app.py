@@ -33,6 +33,7 @@ from ponder.gateway.passed import EMBEDDINGS, Passed, Received
 from ponder.gateway.passthrough import Passthrough
 from ponder.gateway.reading import Reader
 from ponder.gateway.recovery import Recovery
+from ponder.gateway.retention import Retention
 from ponder.gateway.running import Runs
 from ponder.gateway.runs import describe_run
 from ponder.gateway.scaled import Scaled
@@ -57,6 +58,7 @@ class Gateway:
         self.models = Models(config, embedded, self.routes.breakers)
         self.runs = Runs(self.admission, self.routes, store)
         self.recovery = Recovery(store, self.admission)
+        self.retention = Retention(config.kept, store)
         self.scaled = Scaled(config, self.models, self.routes, store, self.runs, self.recovery)
         self.embedded = embedded
         self.passthrough = Passthrough()
@@ -72,11 +74,12 @@ class Gateway:
         """Open what belongs to the event loop; at the end stop what is under way, and close it."""
         with suppress(PonderError):  # which `/health` tells
             await try_engine()  # a first run imports much, and would keep all requests waiting
-        recovering = asyncio.create_task(self.recovery.watch())
+        beside = [asyncio.create_task(one.watch()) for one in (self.recovery, self.retention)]
         try:
             yield
         finally:
-            recovering.cancel()
+            for task in beside:
+                task.cancel()
             self.admission.close()
             await self.runs.stop()
             self.passthrough.close()
@@ -186,7 +189,7 @@ def application(gateway: Gateway) -> Callable[..., Awaitable[None]]:
 
     operated = Operated(
         routed, config=gateway.config, store=gateway.store, admission=gateway.admission, routes=gateway.routes,
-        embedded=gateway.embedded,
+        embedded=gateway.embedded, size=gateway.retention.size,
     )  # fmt: skip
     return allowing(without_slash, gateway.config.origins)
 

@@ -12,7 +12,7 @@ from ponder.core.backend import Price
 from ponder.core.options import Between
 from ponder.store.postgres_url import PostgresUrl
 
-__all__ = ["LOCAL", "SINGLE", "Caps", "Config", "Defaults", "Key", "Limits", "Upstream", "read_config"]
+__all__ = ["LOCAL", "SINGLE", "Caps", "Config", "Defaults", "Kept", "Key", "Limits", "Upstream", "read_config"]
 
 LOCAL = "local/"
 """How the address of an upstream begins that runs in this process."""
@@ -108,6 +108,15 @@ class Defaults:
     models: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How much of the past is kept; the oldest runs go. Zero is no limit."""
+
+    days: Annotated[float, Between(0, 36_500)] = 30.0
+    runs: Annotated[int, Between(0, 10**12)] = 0
+    gigabytes: Annotated[float, Between(0, 1e6)] = 10.0
+
+
 def _embedded() -> dict[str, Upstream]:
     return {"local": Upstream(name="local", url=DEFAULT_MODEL)}
 
@@ -117,10 +126,11 @@ class Config:
     """The whole configuration; without anything, the embedded model on loopback.
 
     `caps` and `limits` hold for every key that has none of its own in `keys`, and where no key is asked for; `total`
-    is for all keys together. `branches` is how many branches run at the same time over all requests, `queue` how many
-    requests wait for their turn, for at most `queue_seconds`. `store` is a file or a
-    database; None is that of `ponder runs`. Pages of `origins` may read the answers in a browser. `strategies` are the
-    operator's own: Python files, or ``MODULE:NAME``; they are registered as the configuration is read.
+    is for all keys together. `kept` is how much of the past stays in the store. `branches` is how many branches run at
+    the same time over all requests, `queue` how many requests wait for their turn, for at most `queue_seconds`.
+    `store` is a file or a database; None is that of `ponder runs`. Pages of `origins` may read the answers in a
+    browser. `strategies` are the operator's own: Python files, or ``MODULE:NAME``; they are registered as the
+    configuration is read.
     """
 
     host: str = "127.0.0.1"
@@ -136,6 +146,7 @@ class Config:
     caps: Caps = field(default_factory=Caps)
     limits: Limits = field(default_factory=Limits)
     total: Limits = field(default_factory=Limits)
+    kept: Kept = field(default_factory=Kept)
     keys: Mapping[str, Key] = field(default_factory=dict)
 
     def key(self, name: str) -> Key:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import InvalidOption, UsageError
-from ponder.gateway.config import LOCAL, SINGLE, Caps, Config, Defaults, Key, Limits, Upstream
+from ponder.gateway.config import LOCAL, SINGLE, Caps, Config, Defaults, Kept, Key, Limits, Upstream
 from ponder.gateway.config_checks import check_together
 from ponder.gateway.cors import check_origin
 from ponder.gateway.headers import check_request_header, check_response_header
@@ -87,7 +87,7 @@ def _store(server: dict[str, Any], path: Path, faults: Faults) -> Path | Postgre
 
 
 def _config(document: Mapping[str, Any], path: Path, faults: Faults) -> Config:
-    known = ("server", "upstreams", "defaults", "caps", "limits", "keys")
+    known = ("server", "upstreams", "defaults", "caps", "limits", "kept", "keys")
     tables = faults.known(document, (), "table", known)
     server = faults.table(tables.get("server", {}), ("server",))
     origins = _each(server, "origins", check_origin, faults)
@@ -103,6 +103,7 @@ def _config(document: Mapping[str, Any], path: Path, faults: Faults) -> Config:
         caps=caps,
         limits=limits,
         total=total,
+        kept=faults.values(Kept(), tables.get("kept", {}), ("kept",)),
         keys={
             name: _key(name, table, caps, limits, faults)
             for name, table in faults.table(tables.get("keys", {}), ("keys",)).items()

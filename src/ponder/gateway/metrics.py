@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from ponder.gateway.breaker import Breaker
 from ponder.gateway.queue import FairQueue
 from ponder.gateway.record import Record
+from ponder.gateway.retention import StoreSize
 
 __all__ = ["Metrics"]
 
@@ -30,7 +31,7 @@ class Metrics:
     All labels have few values: names from the configuration, of keys, of registered strategies, and codes.
     """
 
-    def __init__(self, queue: FairQueue, breakers: Mapping[str, Breaker]) -> None:
+    def __init__(self, queue: FairQueue, breakers: Mapping[str, Breaker], store: StoreSize) -> None:
         self._registry = registry = CollectorRegistry()
         self._child = lru_cache(maxsize=4096)(_labelled)  # `labels` checks them each time
         who = ["key", "strategy"]
@@ -61,6 +62,11 @@ class Metrics:
         for name, breaker in breakers.items():
             state.labels(name).set_function(partial(_state, breaker))
             alone.labels(name).set_function(partial(_alone, breaker))
+        for name, what, size in (
+            ("ponder_store_bytes", "Size of the run store, seen every five minutes.", lambda: store.bytes),
+            ("ponder_store_free_bytes", "Free disk where the run store is a file.", lambda: store.free),
+        ):
+            Gauge(name, what, registry=registry).set_function(partial(_known, size))
         registry.register(_Failures(breakers))
 
     def observe(self, made: Record) -> None:
@@ -115,6 +121,11 @@ class _Failures(Collector):
 def _labelled(metric: T, *labels: str) -> T:
     child: T = metric.labels(*labels)
     return child
+
+
+def _known(size: Callable[[], int | None]) -> float:
+    found = size()
+    return float("nan") if found is None else found
 
 
 def _state(breaker: Breaker) -> float:

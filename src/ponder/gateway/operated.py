@@ -18,6 +18,7 @@ from ponder.gateway.logs import log_request
 from ponder.gateway.metrics import Metrics
 from ponder.gateway.observed import Observed
 from ponder.gateway.record import Record
+from ponder.gateway.retention import StoreSize
 from ponder.gateway.traces import traced
 from ponder.store.base import RunStore
 
@@ -36,11 +37,11 @@ class Operated:
 
     def __init__(
         self, app: Callable[..., Awaitable[None]], *, config: Config, store: RunStore, admission: Admission,
-        routes: Routes, embedded: Mapping[str, Backend],
+        routes: Routes, embedded: Mapping[str, Backend], size: StoreSize,
     ) -> None:  # fmt: skip
         self._app = Observed(traced(app), self._report)
         self._admission = admission
-        self._metrics = Metrics(admission.queue, routes.breakers)
+        self._metrics = Metrics(admission.queue, routes.breakers, size)
         self._health = Health(config, store, admission.queue, routes, embedded)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,9 +7,10 @@ import re
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from ponder.core.errors import InvalidOption, StoreError
@@ -104,6 +105,15 @@ class RunStore(ABC):
     def place(self) -> str:
         """Where it is, for people: without a password."""
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder on this machine that it grows in; None if it is elsewhere."""
+        return None
+
+    @abstractmethod
+    def another(self) -> RunStore:
+        """The same store over a connection of its own, for another thread."""
+
     @abstractmethod
     def close(self) -> None:
         """Commit what journals have written, and let go of the database."""
@@ -184,6 +194,13 @@ class RunStore(ABC):
         """The run of exactly this id, None if there is none."""
         rows = self._select("WHERE id = ?", run) if _may_be(run) else []
         return rows[0] if rows else None
+
+    def of_owner(self, name: str) -> Iterator[str]:
+        """The runs that the API key `name` has asked for, by id; not all of them are in memory at once."""
+        last = ""
+        while rows := self._select("WHERE id > ? ORDER BY id LIMIT 100", last):
+            last = rows[-1].id
+            yield from (row.id for row in rows if row.job.get("owner") == name)
 
     def running(self) -> list[RunRow]:
         """The runs that have not ended; a process that works on one holds its `claim`."""

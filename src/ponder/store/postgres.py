@@ -68,6 +68,10 @@ class PostgresStore(RunStore):
         """The URL, without a password."""
         return str(self.url)
 
+    def another(self) -> PostgresStore:
+        """The same database, over a connection of its own."""
+        return PostgresStore(self.url)
+
     def close(self) -> None:
         """Close the connection."""
         self._buffer.commit()

@@ -112,6 +112,15 @@ class Store(RunStore):
                     raise
                 time.sleep(0.01)
 
+    @property
+    def folder(self) -> Path:
+        """Where the file is."""
+        return self.path.parent
+
+    def another(self) -> Store:
+        """The same file, opened once more."""
+        return Store(self.path)
+
     def close(self) -> None:
         """Close the file."""
         self._pending.commit()

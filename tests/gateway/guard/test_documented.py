@@ -10,20 +10,22 @@ from typing import Any
 
 import pytest
 
-from ponder.gateway.config import Caps, Config, Defaults, Key, Limits, Upstream, read_config
+from ponder.gateway.config import Caps, Config, Defaults, Kept, Key, Limits, Upstream, read_config
 from ponder.gateway.config_file import check_config
 from ponder.gateway.metrics import Metrics
 from ponder.gateway.queue import FairQueue
+from ponder.gateway.retention import StoreSize
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "gateway.md").read_text()
 
 TABLES: dict[str, tuple[Any, set[str]]] = {
-    "[server]": (Config(), {"upstreams", "defaults", "caps", "limits", "total", "keys"}),
+    "[server]": (Config(), {"upstreams", "defaults", "caps", "limits", "total", "kept", "keys"}),
     "[upstreams.NAME]": (Upstream(name="a", url=""), {"name"}),
     "[defaults]": (Defaults(), {"models"}),
     "[caps]": (Caps(), set()),
     "[limits]": (Limits(), set()),
+    "[kept]": (Kept(), set()),
     "[keys.NAME]": (Key(name="a"), {"name", "caps", "limits"}),
 }
 
@@ -68,7 +70,9 @@ def test_the_reference_has_every_key_with_its_default(table: str) -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    names = set(re.findall(r"^# TYPE (\w+)", Metrics(FairQueue(1, 1, 1), {}).page()[0].decode(), re.MULTILINE))
+    names = set(
+        re.findall(r"^# TYPE (\w+)", Metrics(FairQueue(1, 1, 1), {}, StoreSize()).page()[0].decode(), re.MULTILINE)
+    )
     documented = set(re.findall(r"`(ponder_\w+)`", PAGE))
     assert {name for name in names if not name.endswith("_created")} == documented
 

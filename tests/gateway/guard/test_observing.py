@@ -28,6 +28,7 @@ from ponder.gateway.logs import log_request, set_up
 from ponder.gateway.metrics import Metrics
 from ponder.gateway.observed import Observed
 from ponder.gateway.record import Record, record
+from ponder.gateway.retention import StoreSize
 from ponder.store.sqlite import Store
 from tests.servers.chat import ChatServer, running
 
@@ -109,7 +110,7 @@ async def test_a_request_is_one_line_and_a_few_counts(accounts: SqliteAccounts, 
     await accounts.add_key(row)
     config = Config(caps=Caps(n=8))
     admission, routes = Admission(config, accounts), Routes(config)
-    metrics = Metrics(admission.queue, routes.breakers)
+    metrics = Metrics(admission.queue, routes.breakers, StoreSize())
 
     def report(made: Record) -> None:
         log_request(made)
@@ -141,7 +142,7 @@ async def test_a_request_is_one_line_and_a_few_counts(accounts: SqliteAccounts, 
 async def test_the_queue_and_the_breakers_show_as_they_are() -> None:
     config = Config(branches=4)
     admission, routes = Admission(config), Routes(config)
-    metrics = Metrics(admission.queue, routes.breakers)
+    metrics = Metrics(admission.queue, routes.breakers, StoreSize(bytes=7, free=9))
     for key in ("a", "a", "a", "b", "b"):
         with pytest.raises(Unreachable), routes.breakers["local"].call(key):
             raise Unreachable("gone", 500)
@@ -152,6 +153,7 @@ async def test_the_queue_and_the_breakers_show_as_they_are() -> None:
         waiting.cancel()
     assert found == {
         ("ponder_branches",): 3, ("ponder_queue_waiting",): 1, ("ponder_breaker_state", "local"): 2,
+        ("ponder_store_bytes",): 7, ("ponder_store_free_bytes",): 9,
         ("ponder_upstream_failures_total", "a", "status", "local"): 3,
         ("ponder_upstream_failures_total", "b", "status", "local"): 2,
     }  # fmt: skip
@@ -254,7 +256,7 @@ async def test_a_server_that_no_longer_answers_one_key_is_probed_for_all(tmp_pat
             with pytest.raises(Unreachable), breaker.call("alice"):
                 raise Unreachable("gone")
     await asyncio.gather(*health._looks.values())
-    found = samples(Metrics(admission.queue, routes.breakers))
+    found = samples(Metrics(admission.queue, routes.breakers, StoreSize()))
     assert found["ponder_breaker_state", "dead"] == 2
     assert ("ponder_breaker_state", "alive") not in found
     assert found["ponder_breaker_keys", "alive"] == 1

@@ -17,6 +17,7 @@ from ponder.gateway.config import Config
 from ponder.gateway.fallback import Routes
 from ponder.gateway.keys import new_key
 from ponder.gateway.operated import Operated
+from ponder.gateway.retention import StoreSize
 from ponder.store.sqlite import Store
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,9 @@ def app(store: Store) -> Operated:
     config = Config()
     admission = Admission(config, SqliteAccounts(store))
     routes, embedded = Routes(config), {"local": Scripted(["Hi"])}
-    return Operated(inner, config=config, store=store, admission=admission, routes=routes, embedded=embedded)
+    return Operated(
+        inner, config=config, store=store, admission=admission, routes=routes, embedded=embedded, size=StoreSize()
+    )
 
 
 async def get(app: Operated, path: str, token: str = "", method: str = "GET") -> tuple[int, str]:
