@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from ponder.core.errors import RunBusy
 from ponder.store.base import RunStore
 from ponder.store.limits import Limits
+from ponder.store.sqlite import Store
 from tests.servers.stores import Place, opened
 
 DAY = 86_400.0
@@ -78,3 +80,14 @@ def test_room_comes_back(place: Place, store: RunStore) -> None:
     store.vacuum()
     assert store.size() < before / 3
     assert store.run("last").id == names[0]
+
+
+def test_what_was_removed_is_not_left_in_the_file(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs.db")
+    name = store.begin({"text": "a secret of alice's"}, "r1")
+    store.begin({"text": "another"}, "r2")
+    store.remove(name)
+    store.close()
+    data = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+    assert b"another" in data
+    assert b"secret" not in data

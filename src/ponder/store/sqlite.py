@@ -96,6 +96,8 @@ class Store(RunStore):
         self._write_ahead()
         # NORMAL survives the death of the process; only a power cut can take the last rows.
         self._db.execute("PRAGMA synchronous = NORMAL")
+        # What was removed, of a key that asked for it for instance, is overwritten and not just forgotten.
+        self._db.execute("PRAGMA secure_delete = ON")
         self._db.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
         if version < VERSION:
             self._db.executescript(SCHEMA)
