@@ -19,7 +19,7 @@ from ponder.core.answers import AnswerFormat
 from ponder.core.arguments import check_arguments
 from ponder.core.backend import Backend, Capability, Prepares, Price
 from ponder.core.budget import Budget
-from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError
+from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError, describe
 from ponder.core.problem import Message, Problem, beyond_text
 from ponder.core.registry import Plan, Strategy, parse_spec, runnable
 from ponder.core.settings import LEVELS, Look, Settings, Thinking
@@ -219,6 +219,8 @@ async def execute(
                 status = "interrupted" if _is_interruption(error, live) else "failed"
                 with suppress(StoreError):  # what ended the run is more to the point
                     store.finish(run, status, live.so_far(status).as_dict())
+            if earlier.entries and isinstance(error, KeyError | TypeError | ValueError | AttributeError):
+                raise StoreError(f"run {run} cannot go on: its journal is damaged ({describe(error)})") from error
             raise
         answer = replace(answer, run=run, notes=(*answer.notes, *share.notes, *_unheeded(job, backend)))
         if journal is not None and journal.broken is not None:

@@ -197,8 +197,8 @@ def test_the_embedded_model_goes_on_from_appended_text() -> None:
     assert answer.bill.output_tokens == 16
 
 
-@pytest.mark.parametrize("spec", ["self-refine", "aggregation"])
+@pytest.mark.parametrize("spec", ["self-refine(rounds=1)", "aggregation(population=2,rounds=1)"])
 def test_they_run_on_the_embedded_model(spec: str) -> None:
-    answer = ponder.solve("What is 2 + 3?", strategy=spec, max_tokens=24, seed=1)
+    answer = ponder.solve("What is 2 + 3?", strategy=spec, max_tokens=8, seed=1)
     assert answer.bill.calls > 1
     assert answer.text

@@ -12,6 +12,7 @@ import ponder.verifiers  # noqa: F401 - loaded on first use, which would come af
 from ponder.api import OnStart, aresume, asolve
 from ponder.backends.openai import OpenAI
 from ponder.core.backend import Capability
+from ponder.core.registry import parse_spec
 from ponder.engine.live import Live
 from ponder.store.sqlite import Store
 from tests.kill.programs import LENGTH
@@ -53,7 +54,7 @@ async def _work(backend: OpenAI, spec: str, store: Store, on_start: OnStart) -> 
             await aresume("last", store, backend=backend, on_start=on_start)
         else:
             # A verifier that has a name in Ponder, so that the run can be resumed from the store alone.
-            verifier = f"{LENGTH.__module__}:LENGTH" if spec == "tournament" else None
+            verifier = f"{LENGTH.__module__}:LENGTH" if parse_spec(spec).needs_verifier else None
             await asolve(
                 QUESTION, strategy=spec, model=backend, seed=SEED, max_tokens=40, store=store, verifier=verifier,
                 on_start=on_start,

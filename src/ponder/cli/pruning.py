@@ -32,7 +32,7 @@ def rm(names: tuple[str, ...]) -> None:
     from ponder.store.place import open_store
 
     store = open_store()
-    found = list(dict.fromkeys(store.run(name).id for name in names))
+    found = list(dict.fromkeys(store.id_of(name) for name in names))
     for run in found:
         if _held(store, run):
             raise RunBusy(run)

@@ -87,11 +87,11 @@ class Live:
         self._seed = seed
         self._journal = journal
         self._recorded = recorded or Recorded()
-        self._answers = answers
         self._verifier = verifier
         self._watch = watch
         self._patience = patience
         self._acted = 0
+        self._clusters = Clusters(answers, self._learned, self._time_for_answers)
         self._born = 0.0
         self._hurry = float("inf")
         self._reason: str | None = None
@@ -190,7 +190,7 @@ class Live:
     def _take_up(self) -> None:
         """Set up the run, with what its earlier life has learned and spent."""
         state, recorded = self.state, self._recorded
-        clusters = self._clusters = Clusters(self._answers, self._learned, self._time_for_answers)
+        clusters = self._clusters
         state.take_up(recorded)
         for entry in recorded.entries:
             if entry.part == "answer" and entry.result is not None:

@@ -11,13 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ponder.core.errors import InvalidOption, StoreError
+from ponder.core.quoting import quoted
 from ponder.engine.journal import Entry, Record, up_to_the_failure
 from ponder.store.limits import Limits, Sized, beyond
 
 __all__ = ["Row", "Rows", "RunJournal", "RunRow", "RunStore", "Statement"]
+
+T = TypeVar("T")
 
 Row = tuple[Any, ...]
 
@@ -179,16 +182,23 @@ class RunStore(ABC):
         Raises:
             InvalidOption: there is none, or several begin so.
         """
+        return self._select("WHERE id = ?", self.id_of(name))[0]
+
+    def id_of(self, name: str) -> str:
+        """The whole id of a run, also of one that is damaged; see `run`.
+
+        Raises:
+            InvalidOption: there is none, or several begin so.
+        """
+        clause, values = "id >= ? AND id < ? ORDER BY id LIMIT 2", [name, name + LAST]
         if name == "last":
-            rows = self.runs(limit=1)
-        else:
-            found = "WHERE id >= ? AND id < ? ORDER BY id LIMIT 2"
-            rows = self._select(found, name, name + LAST) if _may_be(name) else []
-        if not rows:
-            raise InvalidOption(f"no run {name!r} in {self.place}; `ponder runs` lists them")
-        if len(rows) > 1 and rows[0].id != name:
-            raise InvalidOption(f"several runs begin with {name!r}; give more of the id")
-        return rows[0]
+            clause, values = "true ORDER BY created DESC LIMIT 1", []
+        found = self._read(f"SELECT id FROM runs WHERE {clause}", *values) if _may_be(name) else []
+        if not found:
+            raise InvalidOption(f"no run {quoted(name)} in {self.place}; `ponder runs` lists them")
+        if len(found) > 1 and found[0][0] != name:
+            raise InvalidOption(f"several runs begin with {quoted(name)}; give more of the id")
+        return str(found[0][0])
 
     def find(self, run: str) -> RunRow | None:
         """The run of exactly this id, None if there is none."""
@@ -227,11 +237,29 @@ class RunStore(ABC):
 
     def _select(self, clause: str, *values: Any) -> list[RunRow]:
         return [
-            RunRow(id, created, status, json.loads(job), json.loads(answer) if answer else None)
+            RunRow(
+                id,
+                self._sound(id, created, float, int),
+                self._sound(id, status, str),
+                self._record(id, job),
+                None if answer is None else self._record(id, answer),
+            )
             for id, created, status, job, answer in self._read(
                 f"SELECT id, created, status, job, answer FROM runs {clause}", *values
             )
         ]
+
+    def _record(self, run: str, text: Any) -> dict[str, Any]:
+        """What a column has, as it was written."""
+        try:
+            return self._sound(run, json.loads(text), dict)
+        except (ValueError, TypeError, RecursionError):
+            return self._sound(run, None, dict)
+
+    def _sound(self, run: str, value: Any, *kinds: type[T]) -> T:
+        if isinstance(value, kinds):
+            return value
+        raise StoreError(f"run {run!r:.40} in {self.place} is damaged; `ponder runs rm` removes it")
 
     def entries(self, run: str) -> list[Entry]:
         """What a run has done. Calls that had no result are marked as lost, for good."""
@@ -259,7 +287,17 @@ class RunStore(ABC):
             "SELECT row, lane, step, part, intent, result, at FROM actions WHERE run = ? ORDER BY row", run
         )
         return [
-            (row, Entry(lane, step, part, json.loads(intent), json.loads(result), at))
+            (
+                row,
+                Entry(
+                    self._sound(run, lane, str),
+                    self._sound(run, step, int),
+                    self._sound(run, part, str),
+                    self._record(run, intent),
+                    self._record(run, result),
+                    self._sound(run, at, float, int),
+                ),
+            )
             for row, lane, step, part, intent, result, at in found
         ]
 

@@ -225,7 +225,7 @@ class Store(RunStore):
     def _reporting(self, verb: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, zlib.error, OSError) as error:
+        except (sqlite3.Error, zlib.error, UnicodeError, OSError) as error:
             raise StoreError(
                 f"cannot {verb} the run store {self.path}: {error}; set PONDER_STORE to another place"
             ) from error
