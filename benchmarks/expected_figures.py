@@ -16,7 +16,7 @@ from pathlib import Path
 
 import ponder.controllers  # noqa: F401 - registers them
 from ponder.replay.load import load_trace
-from ponder.replay.methods import methods
+from ponder.replay.play.methods import methods
 
 
 def main() -> None:

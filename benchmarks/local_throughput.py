@@ -29,7 +29,7 @@ from typing import Any
 from ponder.backends.llamacpp import LlamaCpp
 from ponder.backends.weights import resolve, terminal_progress
 from ponder.core.backend import Progress, Request
-from ponder.core.machine import cores
+from ponder.core.host.capacity import cores
 
 __all__: list[str] = []
 

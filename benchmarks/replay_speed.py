@@ -27,8 +27,8 @@ from replay.plain import METHODS, Branch
 
 import ponder.controllers  # noqa: F401 - registers them
 from ponder.replay.load import load_trace
-from ponder.replay.methods import methods
-from ponder.replay.trace import Trace
+from ponder.replay.play.methods import methods
+from ponder.replay.traces.trace import Trace
 
 PLAIN_ORDERS = 5
 SWEEP = "cmc@0:1:0.005"

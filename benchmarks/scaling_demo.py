@@ -27,10 +27,10 @@ from typing import Any
 import ponder
 import ponder.strategies
 from ponder.core.answer import Answer
-from ponder.core.registry import parse_spec
 from ponder.core.settings import Settings
-from ponder.engine.drive import drive
-from ponder.replay.pool import Pool, Recorded
+from ponder.engine.methods import parse_spec
+from ponder.engine.simulation import drive
+from ponder.replay.play.recorded_branches import Pool, Recorded
 
 FAMILIES = ("gsm_symbolic", "simple_equations", "chain_sum")
 QUESTIONS = 60

@@ -11,10 +11,10 @@ import argparse
 from pathlib import Path
 
 from ponder.bench.bootstrap import Bootstrap, Estimate, known
-from ponder.bench.entries import Entry
+from ponder.bench.compared_methods import Entry
 from ponder.bench.measure import measure, rows
 from ponder.replay.load import load_trace
-from ponder.replay.methods import methods
+from ponder.replay.play.methods import methods
 
 SINGLE = "self-consistency(n=1)"
 VOTE = "self-consistency(n=64)"

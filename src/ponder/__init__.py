@@ -17,27 +17,27 @@ __version__ = "0.1.0"
 _HOME = {
     "Answer": "ponder.core.answer",
     "Backend": "ponder.core.backend",
-    "Between": "ponder.core.options",
-    "Bill": "ponder.core.ledger",
+    "Between": "ponder.core.methods.options",
+    "Bill": "ponder.core.bill",
     "Branch": "ponder.core.branch",
     "Budget": "ponder.core.budget",
     "BudgetExhausted": "ponder.core.errors",
     "Capability": "ponder.core.backend",
-    "Count": "ponder.core.options",
+    "Count": "ponder.core.methods.options",
     "PonderError": "ponder.core.errors",
     "Problem": "ponder.core.problem",
     "Session": "ponder.core.session",
-    "Share": "ponder.core.options",
+    "Share": "ponder.core.methods.options",
     "Store": "ponder.store.sqlite",
     "UsageError": "ponder.core.errors",
-    "Verifier": "ponder.core.verifier",
+    "Verifier": "ponder.core.problem",
     "aresume": "ponder.api",
     "asolve": "ponder.api",
     "connect": "ponder.backends",
-    "pick": "ponder.core.voting",
+    "pick": "ponder.core.voting.vote",
     "solve": "ponder.api",
-    "strategy": "ponder.core.registry",
-    "vote": "ponder.core.voting",
+    "strategy": "ponder.core.methods.registry",
+    "vote": "ponder.core.voting.vote",
 }
 
 __all__ = [
@@ -72,16 +72,15 @@ if TYPE_CHECKING:
     from ponder.backends import connect
     from ponder.core.answer import Answer
     from ponder.core.backend import Backend, Capability
+    from ponder.core.bill import Bill
     from ponder.core.branch import Branch
     from ponder.core.budget import Budget
     from ponder.core.errors import BudgetExhausted, PonderError, UsageError
-    from ponder.core.ledger import Bill
-    from ponder.core.options import Between, Count, Share
-    from ponder.core.problem import Problem
-    from ponder.core.registry import strategy
+    from ponder.core.methods.options import Between, Count, Share
+    from ponder.core.methods.registry import strategy
+    from ponder.core.problem import Problem, Verifier
     from ponder.core.session import Session
-    from ponder.core.verifier import Verifier
-    from ponder.core.voting import pick, vote
+    from ponder.core.voting.vote import pick, vote
     from ponder.store.sqlite import Store
 
 

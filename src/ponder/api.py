@@ -15,18 +15,19 @@ import anyio.to_thread
 import ponder.controllers
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.answer import Answer
-from ponder.core.answers import AnswerFormat
+from ponder.core.answer_format import AnswerFormat
 from ponder.core.arguments import check_arguments
-from ponder.core.backend import Backend, Capability, Prepares, Price
+from ponder.core.backend import Backend, Capability, Message, Prepares
+from ponder.core.bill import Price
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, MissingCapability, StoreError, UsageError, describe
-from ponder.core.problem import Message, Problem, beyond_text
-from ponder.core.registry import Plan, Strategy, parse_spec, runnable
+from ponder.core.methods.registry import Plan, Strategy
+from ponder.core.problem import Problem, Selective, Verifier, beyond_text, reads_of
 from ponder.core.settings import LEVELS, Look, Settings, Thinking
-from ponder.core.verifier import Selective, Verifier, reads_of
-from ponder.engine.calls import Watch
-from ponder.engine.journal import Recorded
-from ponder.engine.live import Live
+from ponder.engine.live.call import Watch
+from ponder.engine.live.driver import Live
+from ponder.engine.methods import parse_spec, runnable
+from ponder.engine.resume.journal import Recorded
 from ponder.store.base import RunStore
 from ponder.workers.share import Share
 
@@ -362,7 +363,7 @@ def _listed(question: str | bytes | Sequence[Message]) -> str | bytes | list[Mes
 
 
 def _price(price: str | Price | None, backend: Backend) -> Price | None:
-    from ponder.engine import prices
+    from ponder.backends import prices
 
     if isinstance(price, str):
         return prices.parse(price)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ponder.answers import Answers, JsonValues
-from ponder.core.answers import AnswerFormat
+from ponder.core.answer_format import AnswerFormat
 from ponder.workers.pool import Workers
 from ponder.workers.share import Share
 

@@ -17,7 +17,8 @@ from ponder.backends.openai import OpenAI
 from ponder.backends.openai.address import Wire
 from ponder.backends.scripted import Scripted
 from ponder.backends.weights import resolve
-from ponder.core.backend import Backend, Capability, Choice, Completion, Progress, Request
+from ponder.core.backend import Backend, Capability, Progress, Request
+from ponder.core.completion import Choice, Completion
 from tests.servers.chat import ChatServer
 
 pytestmark = pytest.mark.anyio

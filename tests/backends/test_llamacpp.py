@@ -15,7 +15,8 @@ import pytest
 
 from ponder.backends.llamacpp import LlamaCpp, options
 from ponder.backends.weights import resolve
-from ponder.core.backend import Choice, Completion, Progress, Request
+from ponder.core.backend import Progress, Request
+from ponder.core.completion import Choice, Completion
 from ponder.core.errors import BackendError, InvalidOption, Rejected, WeightsError
 
 pytestmark = pytest.mark.anyio

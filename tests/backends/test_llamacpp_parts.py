@@ -12,7 +12,7 @@ from ponder.backends.llamacpp.backend import fitting_context
 from ponder.backends.llamacpp.gate import Gate
 from ponder.backends.llamacpp.header import Header, read_header
 from ponder.core.errors import WeightsError
-from ponder.core.machine import cores, free_memory
+from ponder.core.host.capacity import cores, free_memory
 
 pytestmark = pytest.mark.anyio
 

@@ -13,9 +13,9 @@ import pytest
 import ponder
 from ponder.backends.http1 import pool
 from ponder.backends.openai import OpenAI
-from ponder.core.backend import Capability, Progress, Request
+from ponder.core.backend import Capability, Message, Progress, Request
 from ponder.core.errors import InvalidOption, MissingCapability
-from ponder.core.problem import Message, Problem
+from ponder.core.problem import Problem
 from tests.servers.chat import ChatServer
 from tests.servers.faults import body
 

@@ -10,7 +10,8 @@ import pytest
 
 from ponder.backends.openai import OpenAI
 from ponder.backends.openai.detect import detect
-from ponder.core.backend import Capability, Completion, Progress, Request
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.completion import Completion
 from ponder.core.errors import Rejected, Unreachable
 from tests.servers import faults
 from tests.servers.chat import ChatServer

@@ -18,10 +18,10 @@ from ponder.backends.openai.refusals import refused
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability, Progress, Request
 from ponder.core.errors import InvalidOption, MissingCapability, Rejected
-from ponder.core.registry import strategy
+from ponder.core.methods.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import vote
-from ponder.store.place import open_store
+from ponder.core.voting.vote import vote
+from ponder.store.opening import open_store
 from tests.servers.faults import status
 from tests.servers.replies import Said
 from tests.servers.strict import WORDS, strict

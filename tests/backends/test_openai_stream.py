@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ponder.backends.openai import OpenAI
 from ponder.backends.openai.events import Events
-from ponder.core.backend import Choice, Completion, Progress, Request
+from ponder.core.backend import Progress, Request
+from ponder.core.completion import Choice, Completion
 from tests.servers import faults
 from tests.servers.chat import ChatServer
 from tests.servers.faults import chunk, event

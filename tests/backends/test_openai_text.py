@@ -11,7 +11,8 @@ import pytest
 
 from ponder.backends import connect
 from ponder.backends.openai import OpenAI
-from ponder.core.backend import Capability, Choice, Completion, Progress, Request
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.completion import Choice, Completion
 from ponder.core.errors import BrokenReply, InvalidProblem, MissingCapability, Rejected, UnknownName
 from tests.servers import faults
 from tests.servers.chat import ChatServer

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ponder.backends.openai import OpenAI
 from ponder.backends.openai.counts import Count, Written, believed, ceiling, read_count
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
+from ponder.core.completion import Completion
 from ponder.core.errors import BackendError, BrokenReply, CallTimeout
 from tests.servers import faults
 from tests.servers.chat import ChatServer

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ponder.api import solve
 from ponder.backends.openai.retry_after import LONGEST, read_retry_after
 from ponder.core.errors import RateLimited
-from ponder.engine.calls import JITTER, LONGEST_WAIT, _pause
+from ponder.engine.live.call import JITTER, LONGEST_WAIT, _pause
 from tests.servers.chat import running
 from tests.servers.faults import status
 

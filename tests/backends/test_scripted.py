@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from ponder.backends.scripted import Reply, Scripted
-from ponder.core.backend import Capability, Choice, Progress, Request, Usage
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.completion import Choice, Usage
 from ponder.core.errors import InvalidOption, MissingCapability, RateLimited
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 import ponder.controllers  # noqa: F401 - registers them
 from ponder.bench.bootstrap import Estimate, known
 from ponder.bench.compare import Comparison, compare
-from ponder.bench.entries import Entry, entries
+from ponder.bench.compared_methods import Entry, entries
 from ponder.bench.measure import Measured, rows
 
 QUESTIONS = 40

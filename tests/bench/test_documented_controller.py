@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ponder.replay.methods import methods
-from ponder.replay.trace import RecordedBranch, RecordedQuestion, build
+from ponder.replay.play.methods import methods
+from ponder.replay.traces.trace import RecordedBranch, RecordedQuestion, build
 
 PAGE = Path(__file__).parents[2] / "docs/controllers.md"
 

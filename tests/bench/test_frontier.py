@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.bench.frontier import coverage, majority, on_front
-from ponder.replay.trace import RecordedBranch, RecordedQuestion, build
+from ponder.replay.traces.trace import RecordedBranch, RecordedQuestion, build
 
 points = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 6)), min_size=1, max_size=12)
 

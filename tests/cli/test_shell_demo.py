@@ -6,7 +6,7 @@ import json
 
 from command import Ponder
 
-from ponder.cli.demo import QUESTION, REFERENCE, SCALED
+from ponder.cli.verbs.demo import QUESTION, REFERENCE, SCALED
 from tests.servers.chat import ChatServer
 
 

@@ -9,13 +9,13 @@ from rich.cells import cell_len
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.answers import Answers
 from ponder.backends.scripted import Scripted
-from ponder.cli.picture import Picture
-from ponder.cli.screen import render
-from ponder.cli.words import clean, clip, dollars, duration, tail, votes_line
+from ponder.cli.terminal.format import clean, clip, dollars, duration, tail, votes_line
+from ponder.cli.terminal.screen import render
+from ponder.cli.terminal.snapshot import Picture
 from ponder.core.problem import Problem
-from ponder.core.registry import parse_spec
 from ponder.core.settings import Settings
-from ponder.engine.live import Live
+from ponder.engine.live.driver import Live
+from ponder.engine.methods import parse_spec
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from command import EXECUTABLE, Ponder
 
-from ponder.cli.opening import ending_at_once
+from ponder.cli.terminal.open_model import ending_at_once
 from tests.servers.chat import ChatServer
 from tests.servers.faults import NAMED
 
@@ -74,7 +74,7 @@ STRATEGIES = """
 import asyncio
 import sys
 from ponder import Answer, Session, pick, strategy
-from ponder.engine.live import Live
+from ponder.engine.live.driver import Live
 
 Live.__init__.__kwdefaults__["patience"] = 1.0  # of ten seconds
 
@@ -316,7 +316,7 @@ def test_ctrl_c_while_it_waits_for_input_is_one_line(ponder: Ponder, arguments: 
 def test_a_signal_ends_what_swallows_it_or_never_lets_go(number: signal.Signals, word: str) -> None:
     program = (
         "import contextlib, threading\n"
-        "from ponder.cli.opening import ending_at_once\n"
+        "from ponder.cli.terminal.open_model import ending_at_once\n"
         "with ending_at_once():\n"
         "    print('here', flush=True)\n"
         "    while True:\n"

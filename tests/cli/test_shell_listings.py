@@ -13,7 +13,7 @@ from terminal import Terminal, plain
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.backends.weights import cards
 from ponder.cli.commands import ponder as main
-from ponder.core.registry import registered
+from ponder.core.methods.registry import registered
 from ponder.strategies import SHIPPED
 from tests.servers.chat import ChatServer
 

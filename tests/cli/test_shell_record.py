@@ -11,8 +11,8 @@ import pytest
 from command import Ponder
 
 from ponder.replay.load import load_trace
-from ponder.replay.reading import TraceFile
-from ponder.replay.trace import RecordedQuestion
+from ponder.replay.traces.read import TraceFile
+from ponder.replay.traces.trace import RecordedQuestion
 from tests.servers.chat import ChatServer
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command import Ponder
 
-from ponder.cli.question import read_question
+from ponder.cli.terminal.question import read_question
 from ponder.core.errors import InvalidProblem
 from tests.servers.chat import ChatServer
 

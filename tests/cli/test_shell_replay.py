@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_left_out_and_named_at_the_end(ponder: Ponder, trac
 
 
 OWN = """
-from ponder.core.controller import TO_END, controller
+from ponder.core.methods.controller import TO_END, controller
 
 @controller()
 def mine(view, plan, k: int = 1, text: bool = False):

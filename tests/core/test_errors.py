@@ -13,9 +13,9 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 import ponder
-from ponder.core.backend import Choice, Completion, Usage
+from ponder.core.bill import Bill
+from ponder.core.completion import Choice, Completion, Usage
 from ponder.core.errors import BudgetExhausted, PonderError, RateLimited, UnknownName, Unreachable, describe
-from ponder.core.ledger import Bill
 
 GIVEN = {
     "str": "some text", "str | None": "a field", "int": 503, "int | None": 404, "float": 2.5, "float | None": 1.5,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, UnknownName, near
-from ponder.core.options import Between, check, parse
-from ponder.core.quoting import LINE, one_line, quoted
-from ponder.core.registry import parse_spec
+from ponder.core.methods.options import Between, check, parse
+from ponder.core.text.quoting import LINE, one_line, quoted
+from ponder.engine.methods import parse_spec
 
 LONG = "x" * 1_000_000
 values = st.recursive(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ponder.backends.openai.failures import Place
-from ponder.core.secrets import hide
+from ponder.core.text.secrets import hide
 
 LONG = "proj-0123456789abcdefghij"
 

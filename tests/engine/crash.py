@@ -13,14 +13,16 @@ import anyio
 from rig import Literally, Memory, Model, said, virtually
 
 from ponder.core.answer import Answer
-from ponder.core.answers import AnswerFormat
-from ponder.core.backend import Capability, Choice, Completion, Price, Progress, Request
+from ponder.core.answer_format import AnswerFormat
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.bill import Price
 from ponder.core.budget import Budget
+from ponder.core.completion import Choice, Completion
 from ponder.core.errors import BackendError, PonderError
+from ponder.core.methods.registry import Plan
 from ponder.core.problem import Problem
-from ponder.core.registry import Plan
 from ponder.core.settings import Settings
-from ponder.engine.live import Live
+from ponder.engine.live.driver import Live
 from tests.kill.programs import LENGTH
 
 __all__ = ["ONE_BY_ONE", "Crash", "Failure", "Outcome", "draw", "essence", "key", "life", "steady", "writes"]

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.core.answer import Answer
-from ponder.core.backend import Capability, Choice, Completion, Price, Progress, Request, Usage
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.bill import Price
 from ponder.core.budget import Budget
+from ponder.core.completion import Choice, Completion, Usage
+from ponder.core.methods.registry import Plan, Strategy
 from ponder.core.problem import Problem
-from ponder.core.registry import Plan, Strategy
 from ponder.core.settings import Settings
-from ponder.engine.journal import Entry, Record, Recorded
-from ponder.engine.live import Live
+from ponder.engine.live.driver import Live
+from ponder.engine.resume.journal import Entry, Record, Recorded
 
 __all__ = ["Clock", "Literally", "Memory", "Model", "live", "plan", "said", "solve", "virtually"]
 

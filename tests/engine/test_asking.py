@@ -7,11 +7,12 @@ from rig import Model, said
 
 import ponder
 import ponder.strategies
-from ponder.core import registry
-from ponder.core.backend import Capability, Choice, Completion, Progress, Request, Usage
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.completion import Choice, Completion, Usage
 from ponder.core.errors import InvalidProblem, MissingCapability
+from ponder.core.methods import registry
+from ponder.core.methods.registry import Strategy, strategy
 from ponder.core.problem import Problem
-from ponder.core.registry import Strategy, strategy
 
 
 def model(*lacking: Capability) -> Model:

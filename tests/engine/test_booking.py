@@ -7,14 +7,15 @@ import pytest
 from rig import Memory, Model, said, solve
 
 from ponder.core.answer import Answer
-from ponder.core.backend import Capability, Choice, Completion, Price, Progress, Request, Usage
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.bill import Bill, Price
 from ponder.core.branch import Branch
+from ponder.core.completion import Choice, Completion, Usage
 from ponder.core.errors import BrokenReply, Unreachable
-from ponder.core.ledger import Bill, Charge, Ledger
-from ponder.core.problem import Problem
+from ponder.core.ledger import Charge, Ledger
+from ponder.core.problem import Ask, Problem
 from ponder.core.session import Session
-from ponder.core.verifier import Ask
-from ponder.core.voting import vote
+from ponder.core.voting.vote import vote
 
 SAMPLE_ONLY = frozenset({Capability.SAMPLE, Capability.CONTINUE, Capability.CANCEL})
 

@@ -15,15 +15,17 @@ from hypothesis import strategies as st
 from rig import Clock, Memory, Model, live, said, solve, virtually
 
 from ponder.core.answer import Answer
-from ponder.core.backend import Capability, Choice, Completion, Price, Progress, Request, Usage
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.bill import Price
 from ponder.core.branch import Branch
 from ponder.core.budget import Amount, Budget
+from ponder.core.completion import Choice, Completion, Usage
 from ponder.core.errors import BackendError, BrokenReply, BudgetExhausted, BudgetTooSmall, Rejected, Unreachable
 from ponder.core.ledger import Charge
 from ponder.core.session import Session
-from ponder.core.voting import vote
-from ponder.engine.journal import Entry, Recorded
-from ponder.engine.live import Live
+from ponder.core.voting.vote import vote
+from ponder.engine.live.driver import Live
+from ponder.engine.resume.journal import Entry, Recorded
 
 PRICE = Price(0.15, 0.075, 0.60, "test")
 MAX_TOKENS = 50

@@ -14,16 +14,17 @@ from rig import Memory, Model, live, plan, said, solve, virtually
 
 import ponder
 from ponder.backends.scripted import Scripted
-from ponder.core import registry
 from ponder.core.answer import Answer
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
 from ponder.core.budget import Budget
+from ponder.core.completion import Completion
+from ponder.core.methods import registry
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.voting import vote
-from ponder.engine.drive import drive
-from ponder.replay.pool import Pool
-from ponder.replay.pool import Recorded as Sample
+from ponder.core.voting.vote import vote
+from ponder.engine.simulation import drive
+from ponder.replay.play.recorded_branches import Pool
+from ponder.replay.play.recorded_branches import Recorded as Sample
 
 
 class Own(BaseException):

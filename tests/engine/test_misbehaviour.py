@@ -13,8 +13,9 @@ import pytest
 from rig import Model, said, solve
 
 from ponder.core.answer import Answer
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
 from ponder.core.branch import Branch
+from ponder.core.completion import Completion
 from ponder.core.errors import (
     BudgetExhausted,
     ForeignAwait,
@@ -24,8 +25,8 @@ from ponder.core.errors import (
     StrategyStuck,
 )
 from ponder.core.session import Session
-from ponder.core.voting import vote
-from ponder.engine.live import Live
+from ponder.core.voting.vote import vote
+from ponder.engine.live.driver import Live
 
 
 def model() -> Model:

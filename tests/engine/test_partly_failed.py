@@ -15,10 +15,11 @@ from rig import Memory, Model, said
 from ponder.api import asolve
 from ponder.backends.openai import OpenAI
 from ponder.core.answer import Answer
-from ponder.core.backend import Capability, Completion, Progress, Request, Usage
+from ponder.core.backend import Capability, Progress, Request
 from ponder.core.budget import Budget
+from ponder.core.completion import Completion, Usage
 from ponder.core.errors import BrokenReply, BudgetExhausted, PartlyFailed
-from ponder.core.registry import parse_spec
+from ponder.engine.methods import parse_spec
 from tests.servers import faults
 from tests.servers.chat import ChatServer, running
 from tests.servers.faults import Fault, chunk, event

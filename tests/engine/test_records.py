@@ -7,9 +7,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.core.backend import Choice, Completion, Usage
+from ponder.core.completion import Choice, Completion, Usage
 from ponder.core.errors import BackendError, BrokenReply, BudgetExhausted, CallTimeout, RateLimited, Rejected
-from ponder.engine import records
+from ponder.engine.resume import encoding as records
 
 counts = st.integers(0, 10**6)
 logprobs = st.floats(-50, 0)

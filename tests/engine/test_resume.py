@@ -15,9 +15,9 @@ from ponder.core.backend import Capability
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
 from ponder.core.errors import BackendError, BudgetExhausted, Rejected, StrategyError, Unreachable
-from ponder.core.registry import parse_spec
 from ponder.core.session import Session
-from ponder.core.voting import vote
+from ponder.core.voting.vote import vote
+from ponder.engine.methods import parse_spec
 from tests.kill.programs import NAMES
 
 MANY_AT_ONCE = partial(steady, frozenset(Capability))

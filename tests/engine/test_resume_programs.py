@@ -21,7 +21,7 @@ from ponder.core.branch import Branch
 from ponder.core.budget import Budget
 from ponder.core.errors import BudgetExhausted
 from ponder.core.session import Session
-from ponder.core.voting import vote
+from ponder.core.voting.vote import vote
 
 Node = Any
 Tree = list[Node]

@@ -10,11 +10,12 @@ from crash import ONE_BY_ONE, Crash, draw
 from rig import Literally, Model, plan, said
 
 from ponder.core.answer import Answer
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
 from ponder.core.branch import Branch
+from ponder.core.completion import Completion
 from ponder.core.errors import Rejected
 from ponder.core.session import Session
-from ponder.core.voting import vote
+from ponder.core.voting.vote import vote
 
 SECONDS = {"b0": 3, "b1": 1, "b2": 4, "b3": 6, "b4": 2, "b5": 5}
 

@@ -10,16 +10,17 @@ from rig import Model, plan, said, solve
 
 import ponder
 from ponder.core.answer import Answer
-from ponder.core.backend import Capability, Completion, Progress, Request
+from ponder.core.backend import Capability, Progress, Request
 from ponder.core.branch import Branch
+from ponder.core.completion import Completion
 from ponder.core.errors import InvalidOption, MissingCapability, StrategyError
-from ponder.core.problem import Problem
-from ponder.core.registry import Strategy, parse_spec
+from ponder.core.methods.registry import Strategy
+from ponder.core.problem import Ask, Problem
 from ponder.core.session import Session
-from ponder.core.verifier import Ask
-from ponder.core.voting import vote
-from ponder.engine.drive import drive
-from ponder.replay.pool import Pool, Recorded
+from ponder.core.voting.vote import vote
+from ponder.engine.methods import parse_spec
+from ponder.engine.simulation import drive
+from ponder.replay.play.recorded_branches import Pool, Recorded
 from tests.kill.programs import LENGTH
 from tests.kill.searches import SEARCHES
 

@@ -12,10 +12,10 @@ from ponder.backends.scripted import Scripted
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability, Request
 from ponder.core.errors import InvalidOption, Unreachable
-from ponder.core.registry import parse_spec
 from ponder.core.settings import Settings
-from ponder.engine.journal import Recorded
-from ponder.engine.live import Live
+from ponder.engine.live.driver import Live
+from ponder.engine.methods import parse_spec
+from ponder.engine.resume.journal import Recorded
 
 PROSE = {
     0: "Well, there is a city on a lake.\n\nIt was built for the purpose.\n\nPeople call it Canberra, and like it.",

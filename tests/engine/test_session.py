@@ -13,15 +13,16 @@ import pytest
 from rig import Model, Program, plan, said, solve
 
 from ponder.core.answer import Answer
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
 from ponder.core.budget import Budget
+from ponder.core.completion import Completion
 from ponder.core.errors import InvalidOption, SessionMisused, StrategyError, StrategyStuck
 from ponder.core.problem import Problem
 from ponder.core.session import MAX_BRANCHES, Session
 from ponder.core.settings import Settings
-from ponder.core.voting import vote
-from ponder.engine.drive import drive
-from ponder.replay.pool import Pool, Recorded
+from ponder.core.voting.vote import vote
+from ponder.engine.simulation import drive
+from ponder.replay.play.recorded_branches import Pool, Recorded
 
 
 def model() -> Model:

@@ -6,15 +6,16 @@ import pytest
 from rig import Model, plan, said, solve
 
 from ponder.core.answer import Answer
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
 from ponder.core.budget import Budget
+from ponder.core.completion import Completion
 from ponder.core.errors import InvalidOption
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.settings import Settings
-from ponder.core.voting import vote
-from ponder.engine.drive import drive
-from ponder.replay.pool import Pool, Recorded
+from ponder.core.voting.vote import vote
+from ponder.engine.simulation import drive
+from ponder.replay.play.recorded_branches import Pool, Recorded
 
 QUESTION = Problem.of("How much is it?", reference="4")
 SCORED = [Recorded("4", 10, score=0.9, score_tokens=7), Recorded("5", 20, score=0.1, score_tokens=7)]

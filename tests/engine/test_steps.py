@@ -19,19 +19,21 @@ from ponder.backends.openai.address import Wire
 from ponder.backends.scripted import Scripted
 from ponder.backends.weights import resolve
 from ponder.core.answer import Answer
-from ponder.core.backend import Capability, Choice, Request
+from ponder.core.backend import Capability, Request
 from ponder.core.branch import Branch
+from ponder.core.completion import Choice
 from ponder.core.errors import MissingCapability, WeightsError
+from ponder.core.methods.registry import Strategy
 from ponder.core.problem import Problem
-from ponder.core.registry import Strategy, parse_spec
 from ponder.core.session import Session
 from ponder.core.settings import Settings
-from ponder.core.voting import vote
-from ponder.engine.drive import drive
-from ponder.engine.journal import Recorded
-from ponder.engine.live import Live
-from ponder.replay.pool import Pool
-from ponder.replay.pool import Recorded as Sample
+from ponder.core.voting.vote import vote
+from ponder.engine.live.driver import Live
+from ponder.engine.methods import parse_spec
+from ponder.engine.resume.journal import Recorded
+from ponder.engine.simulation import drive
+from ponder.replay.play.recorded_branches import Pool
+from ponder.replay.play.recorded_branches import Recorded as Sample
 from tests.kill.programs import NAMES
 from tests.servers.chat import ChatServer, running
 from tests.servers.replies import Said

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from rig import Memory, Model, live, plan, said, solve, virtually
 
 from ponder.core.answer import Answer
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
 from ponder.core.budget import Amount
-from ponder.core.registry import parse_spec
+from ponder.core.completion import Completion
 from ponder.core.session import Session
-from ponder.core.voting import vote
-from ponder.engine.live import Live
+from ponder.core.voting.vote import vote
+from ponder.engine.live.driver import Live
+from ponder.engine.methods import parse_spec
 from tests.kill.programs import NAMES
 
 

@@ -12,18 +12,19 @@ from rig import Memory, Model, live, said, virtually
 from ponder import Problem, solve
 from ponder.backends.scripted import Scripted
 from ponder.core.answer import Answer
-from ponder.core.backend import Capability, Completion, Progress, Request
+from ponder.core.backend import Capability, Progress, Request
 from ponder.core.branch import Branch
+from ponder.core.completion import Completion
 from ponder.core.errors import VerifierError
-from ponder.core.registry import parse_spec
+from ponder.core.problem import Ask
 from ponder.core.session import Session
 from ponder.core.settings import Settings
-from ponder.core.verifier import Ask
-from ponder.core.voting import vote_by_score
-from ponder.engine.drive import drive
-from ponder.engine.journal import Recorded
-from ponder.replay.pool import Pool
-from ponder.replay.pool import Recorded as Sample
+from ponder.core.voting.vote import vote_by_score
+from ponder.engine.methods import parse_spec
+from ponder.engine.resume.journal import Recorded
+from ponder.engine.simulation import drive
+from ponder.replay.play.recorded_branches import Pool
+from ponder.replay.play.recorded_branches import Recorded as Sample
 
 PLAIN = (
     "It depends on what you like. Some people walk in the hills.\n\nSome people read at home all day, or sleep.",

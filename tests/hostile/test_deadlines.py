@@ -9,13 +9,13 @@ import pytest
 
 from ponder.answers import Answers
 from ponder.core.answer import Answer
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
 from ponder.core.branch import Branch
-from ponder.core.problem import Problem
+from ponder.core.completion import Completion
+from ponder.core.problem import Ask, Problem
 from ponder.core.session import Session
-from ponder.core.verifier import Ask
-from ponder.core.voting import vote
-from ponder.engine.live import Live
+from ponder.core.voting.vote import vote
+from ponder.engine.live.driver import Live
 from ponder.workers import Workers
 from tests.engine.rig import Literally, Model, Program, live, said, virtually
 

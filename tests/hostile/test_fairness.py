@@ -22,9 +22,9 @@ import pytest
 from ponder.api import Job, execute
 from ponder.backends.scripted import Scripted
 from ponder.core.answer import Answer
-from ponder.core.registry import parse_spec
 from ponder.core.settings import Settings
-from ponder.gateway.breaker import THRESHOLD
+from ponder.engine.methods import parse_spec
+from ponder.gateway.upstreams.breaker import THRESHOLD
 from ponder.workers.pool import Undecided, Workers
 from ponder.workers.share import sharing
 from tests.servers.chat import ChatServer, running

@@ -16,10 +16,10 @@ from tests.hostile.stepping import Steps, end_of, steps_of
 
 READERS = [
     "ponder.answers",
-    "ponder.core.typical",
-    "ponder.core.secrets",
+    "ponder.core.voting.typical",
+    "ponder.core.text.secrets",
     "ponder.backends.openai",
-    "ponder.gateway.relay",
+    "ponder.gateway.passthrough.relay",
 ]
 """What reads what a model has written, in the event loop."""
 

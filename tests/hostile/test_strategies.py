@@ -16,17 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.answer import Answer
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
+from ponder.core.completion import Completion
 from ponder.core.errors import BudgetExhausted, PonderError, StrategyError, StrategyStuck, Unreachable
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.settings import Settings
-from ponder.core.voting import vote
-from ponder.engine.drive import drive
-from ponder.engine.live import Live
-from ponder.replay.pool import Pool, Recorded
+from ponder.core.voting.vote import vote
+from ponder.engine.live.driver import Live
+from ponder.engine.simulation import drive
+from ponder.replay.play.recorded_branches import Pool, Recorded
 from tests.engine.rig import Memory, Model, live, plan, said, virtually
 
 

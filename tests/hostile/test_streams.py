@@ -19,7 +19,8 @@ from aiohttp import web
 
 from ponder.backends.openai import OpenAI
 from ponder.backends.openai.counts import FEWEST, UNSEEN, ceiling
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
+from ponder.core.completion import Completion
 from ponder.core.errors import BackendError
 from tests.gateway.api.gateway_process import Gateway, serving
 from tests.hostile.seed import SEED

@@ -31,7 +31,7 @@ from typing import Any
 
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability
-from ponder.engine.journal import Entry
+from ponder.engine.resume.journal import Entry
 from ponder.store.sqlite import Store
 from tests.kill.client import said, work
 from tests.kill.programs import NAMES

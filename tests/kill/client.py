@@ -12,8 +12,8 @@ import ponder.verifiers  # noqa: F401 - loaded on first use, which would come af
 from ponder.api import OnStart, aresume, asolve
 from ponder.backends.openai import OpenAI
 from ponder.core.backend import Capability
-from ponder.core.registry import parse_spec
-from ponder.engine.live import Live
+from ponder.engine.live.driver import Live
+from ponder.engine.methods import parse_spec
 from ponder.store.sqlite import Store
 from tests.kill.programs import LENGTH
 from tests.kill.server import SEED

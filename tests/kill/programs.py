@@ -8,11 +8,10 @@ from ponder.core.backend import Capability, Request
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
 from ponder.core.errors import BudgetExhausted
-from ponder.core.problem import Problem
-from ponder.core.registry import strategy
+from ponder.core.methods.registry import strategy
+from ponder.core.problem import Ask, Problem
 from ponder.core.session import Session
-from ponder.core.verifier import Ask
-from ponder.core.voting import vote
+from ponder.core.voting.vote import vote
 from tests.kill.searches import SEARCHES
 
 __all__ = ["LENGTH", "NAMES"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
-from ponder.core.registry import strategy
+from ponder.core.methods.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import vote
+from ponder.core.voting.vote import vote
 
 __all__ = ["SEARCHES"]
 

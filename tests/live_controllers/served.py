@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ponder.core.controller import ControllerPlan, Plan, Program, View
-from ponder.core.plane import decide
+from ponder.core.methods.controller import ControllerPlan, Plan, Program, View
+from ponder.core.methods.plane import decide
 from ponder.core.settings import PROBE
-from ponder.replay.environment import play_all
-from ponder.replay.rooms import furnish, outcomes, tables
-from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace, build
+from ponder.replay.plane.arrays import furnish, outcomes, tables
+from ponder.replay.plane.rounds import play_all
+from ponder.replay.traces.trace import RecordedBranch, RecordedQuestion, Trace, build
 from tests.servers.replies import Said
 
 __all__ = ["INTERVAL", "LIMIT", "SEED", "Episode", "Speaker", "questions", "replayed", "trace", "watched"]

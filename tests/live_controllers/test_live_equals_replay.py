@@ -14,13 +14,13 @@ from ponder.backends.openai import OpenAI
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability
 from ponder.core.budget import Budget
-from ponder.core.controller import ControllerPlan, parse_controller
+from ponder.core.methods.controller import ControllerPlan, parse_controller
+from ponder.core.methods.registry import Plan, Strategy
 from ponder.core.problem import Problem
-from ponder.core.registry import Plan, Strategy
 from ponder.core.session import Session
 from ponder.core.settings import Settings
-from ponder.core.steering import steer
-from ponder.replay.conditions import python_orders
+from ponder.engine.steering import steer
+from ponder.replay.play.conditions import python_orders
 from tests.servers.chat import ChatServer, running
 
 pytestmark = pytest.mark.anyio

@@ -14,13 +14,15 @@ import ponder.controllers
 from ponder import asolve
 from ponder.backends.scripted import Scripted
 from ponder.core.answer import Answer
-from ponder.core.backend import Capability, Completion, Progress, Request
-from ponder.core.controller import Plan, Program, View, controller
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.completion import Completion
 from ponder.core.errors import InvalidOption, MissingCapability, StrategyError, Unreachable
-from ponder.core.registry import parse_spec, registered, runnable
+from ponder.core.methods.controller import Plan, Program, View, controller
+from ponder.core.methods.registry import registered
 from ponder.core.session import Session
 from ponder.core.settings import PROBE
-from ponder.core.steering import steer
+from ponder.engine.methods import parse_spec, runnable
+from ponder.engine.steering import steer
 
 WHOLE = [
     name for name in ponder.controllers.SHIPPED if Capability.CONTINUE not in parse_spec(f"controller:{name}").needs

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ponder.replay.about import About
-from ponder.replay.trace import RecordedQuestion, Trace
-from ponder.replay.writing import TraceWriter
+from ponder.replay.traces.about import About
+from ponder.replay.traces.trace import RecordedQuestion, Trace
+from ponder.replay.traces.write import TraceWriter
 
 __all__ = ["INTERVAL", "same", "written"]
 

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from stored import same, written
 
 import ponder.controllers  # noqa: F401 - registers them
-from ponder.core.controller import parse_controller
 from ponder.core.errors import TraceError
-from ponder.replay.about import About
-from ponder.replay.columns import ABOUT
-from ponder.replay.evaluate import replay
+from ponder.core.methods.controller import parse_controller
 from ponder.replay.load import load_trace
-from ponder.replay.seal import seal
-from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace
-from ponder.replay.writing import TraceWriter
+from ponder.replay.play.controllers import replay
+from ponder.replay.traces.about import About
+from ponder.replay.traces.columns import ABOUT
+from ponder.replay.traces.footer_checksum import seal
+from ponder.replay.traces.trace import RecordedBranch, RecordedQuestion, Trace
+from ponder.replay.traces.write import TraceWriter
 
 GOOD = RecordedQuestion(
     "?", "7", [RecordedBranch(["8", "7"], 47, "7", probe_costs=[3, 3]), RecordedBranch([None], 30, None, score=0.5)]

@@ -15,12 +15,12 @@ import ponder.strategies  # noqa: F401 - both register theirs
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
 from ponder.core.errors import MissingCapability, TooFewBranches
-from ponder.core.registry import Plan, registered
+from ponder.core.methods.registry import Plan, registered
 from ponder.core.session import Session
-from ponder.core.voting import vote
-from ponder.replay.driven import drive_all
-from ponder.replay.methods import methods
-from ponder.replay.trace import Trace
+from ponder.core.voting.vote import vote
+from ponder.replay.play.methods import methods
+from ponder.replay.play.strategies import drive_all
+from ponder.replay.traces.trace import Trace
 
 BOTH = ("adaptive-consistency(n=40)", "adaptive-consistency@0", "self-consistency(n=16)", "esc(n=64,window=8)")
 

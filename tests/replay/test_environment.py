@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import BRANCHES, KINDS, SHIPPED, branch, questions, renamed, trace
 
-from ponder.core.controller import TO_END, ControllerPlan, Plan, View, parse_controller
 from ponder.core.errors import InvalidOption, StrategyError, TooFewBranches
-from ponder.core.plane import decide
-from ponder.replay.conditions import python_orders
-from ponder.replay.environment import begin, carry_out, play
-from ponder.replay.evaluate import replay
-from ponder.replay.rooms import furnish, tables
-from ponder.replay.trace import Trace
+from ponder.core.methods.controller import TO_END, ControllerPlan, Plan, View, parse_controller
+from ponder.core.methods.plane import decide
+from ponder.replay.plane.arrays import furnish, tables
+from ponder.replay.plane.rounds import begin, carry_out, play
+from ponder.replay.play.conditions import python_orders
+from ponder.replay.play.controllers import replay
+from ponder.replay.traces.trace import Trace
 
 
 def watched(recorded: Trace, plan: ControllerPlan) -> tuple[list[Any], int, int]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from worlds import GENERATED, QWEN, figures, recorded
 
-from ponder.core.controller import parse_controller
-from ponder.replay.evaluate import replay
+from ponder.core.methods.controller import parse_controller
+from ponder.replay.play.controllers import replay
 
 # Zheng et al. 2026, arXiv 2602.03845, main table: thousands of sequential tokens.
 SEQUENTIAL = {

@@ -12,15 +12,16 @@ import pytest
 from worlds import branch, trace
 
 from ponder.controllers.self_consistency import self_consistency
-from ponder.replay import evaluate, kept
-from ponder.replay.compiled import compiled_play_all
-from ponder.replay.evaluate import FEW, replay
-from ponder.replay.methods import methods
+from ponder.replay.plane import code_on_disk as kept
+from ponder.replay.plane.compiled import compiled_play_all
+from ponder.replay.play import controllers as evaluate
+from ponder.replay.play.controllers import FEW, replay
+from ponder.replay.play.methods import methods
 
 RECORDED = trace(branch("AA", 25, "A"), branch("B", 15, "B"), branch("AA", 25, "A"))
 
 OWN = """\
-from ponder.core.controller import TO_END, controller
+from ponder.core.methods.controller import TO_END, controller
 
 LEAST = 2
 
@@ -40,8 +41,8 @@ PLAYS = """
 import sys
 sys.path.insert(0, {tests!r})
 from worlds import branch, trace
-from ponder.replay import foreign
-from ponder.replay.methods import methods
+from ponder.replay.untrusted import compile as foreign
+from ponder.replay.play.methods import methods
 [method] = methods(sys.argv[1])
 recorded = trace(branch("AA", 25, "A"), branch("B", 15, "B"), branch("AA", 25, "A"))
 played = method.play(recorded, orders=5, interpreted=False)

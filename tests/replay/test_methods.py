@@ -7,11 +7,11 @@ from worlds import branch, trace
 
 import ponder.controllers
 import ponder.strategies  # noqa: F401 - registers them
-from ponder.core.controller import ControllerPlan
 from ponder.core.errors import InvalidOption, UnknownName
-from ponder.replay.conditions import orders_of
-from ponder.replay.methods import methods
-from ponder.replay.sweeps import MOST_METHODS, expand
+from ponder.core.methods.controller import ControllerPlan
+from ponder.replay.play.conditions import orders_of
+from ponder.replay.play.methods import methods
+from ponder.replay.play.sweeps import MOST_METHODS, expand
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from worlds import GENERATED, QWEN, recorded
 
 import ponder.controllers
-from ponder.core.controller import registered_controllers
-from ponder.replay.methods import methods
+from ponder.core.methods.controller import registered_controllers
+from ponder.replay.play.methods import methods
 
 # With more effort CMC is harder to convince: it smooths more and allows the confidence less slack (Zheng et al. 2026).
 FALLING = {"cmc": {"alpha", "slack", "trend"}}

@@ -9,15 +9,15 @@ import pytest
 from worlds import branch, trace
 
 import ponder.controllers  # noqa: F401 - registers them
-from ponder.core.controller import parse_controller, registered_controllers
 from ponder.core.errors import InvalidOption, PonderWarning, StrategyError, UsageError
-from ponder.replay.methods import methods
-from ponder.replay.replayed import Replayed
+from ponder.core.methods.controller import parse_controller, registered_controllers
+from ponder.replay.play.methods import methods
+from ponder.replay.play.outcome import Replayed
 
 RECORDED = trace(branch("AAAA", 45, "A"), branch("B", 15, "B"), branch("AA", 25, "A"), branch("", 5, None))
 
 OPENING = """\
-from ponder.core.controller import TO_END, controller
+from ponder.core.methods.controller import TO_END, controller
 
 @controller()
 def mine(view, plan, k: int = 2):
@@ -103,7 +103,7 @@ def test_a_mistake_has_a_line_and_a_sentence(file: Path, body: str, line: int, w
 
 
 RARE = """\
-from ponder.core.controller import TO_END, controller
+from ponder.core.methods.controller import TO_END, controller
 
 @controller()
 def mine(view, plan):

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from stored import INTERVAL, same, written
 from worlds import GENERATED, QWEN, recorded_file
 
-from ponder.core.controller import parse_controller
-from ponder.replay.about import About
-from ponder.replay.evaluate import replay
+from ponder.core.methods.controller import parse_controller
 from ponder.replay.importers.autotts import import_autotts, read_autotts
 from ponder.replay.load import load_trace
-from ponder.replay.reading import TraceFile
-from ponder.replay.trace import RecordedBranch, RecordedQuestion, build
+from ponder.replay.play.controllers import replay
+from ponder.replay.traces.about import About
+from ponder.replay.traces.read import TraceFile
+from ponder.replay.traces.trace import RecordedBranch, RecordedQuestion, build
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 reals = st.none() | st.floats(allow_nan=False, allow_infinity=False)

@@ -26,10 +26,10 @@ from ponder.core.errors import (
 )
 from ponder.core.settings import PROBE, Settings
 from ponder.replay.load import load_trace
-from ponder.replay.reading import TraceFile
 from ponder.replay.recording.problems import Asked, problems_in, suite
 from ponder.replay.recording.record import Headway, Recording, record
-from ponder.replay.trace import RecordedQuestion
+from ponder.replay.traces.read import TraceFile
+from ponder.replay.traces.trace import RecordedQuestion
 
 pytestmark = pytest.mark.anyio
 

@@ -16,9 +16,9 @@ from ponder.core.errors import InvalidOption, PonderError, TraceError, UnknownNa
 from ponder.replay.importers.mapping import read_mapping
 from ponder.replay.importers.samples import import_samples
 from ponder.replay.load import load_trace
-from ponder.replay.methods import methods
-from ponder.replay.reading import TraceFile
-from ponder.replay.trace import Trace
+from ponder.replay.play.methods import methods
+from ponder.replay.traces.read import TraceFile
+from ponder.replay.traces.trace import Trace
 from tests.shared_data import shared_data
 
 RECORD = {

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 import ponder.controllers
-from ponder.core.controller import ControllerPlan, registered_controllers
+from ponder.core.methods.controller import ControllerPlan, registered_controllers
 from ponder.replay.load import load_trace
-from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace, build
+from ponder.replay.traces.trace import RecordedBranch, RecordedQuestion, Trace, build
 from tests.shared_data import shared_data
 
 __all__ = [

@@ -11,7 +11,8 @@ from typing import Protocol
 import pytest
 
 from ponder.store.base import RunStore
-from ponder.store.place import open_store, place_of
+from ponder.store.opening import open_store
+from ponder.store.place import place_of
 from tests.servers.postgres import Cluster, emptied
 
 __all__ = ["KINDS", "Place", "make_place", "opened"]

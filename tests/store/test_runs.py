@@ -14,10 +14,10 @@ from ponder.backends.scripted import Reply, Scripted
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability, Request
 from ponder.core.errors import BudgetTooSmall, Rejected
-from ponder.core.registry import strategy
+from ponder.core.methods.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import vote
-from ponder.engine.live import Live
+from ponder.core.voting.vote import vote
+from ponder.engine.live.driver import Live
 from ponder.store.base import RunStore
 
 ONE_BY_ONE = frozenset(Capability) - {Capability.N}

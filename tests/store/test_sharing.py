@@ -20,7 +20,8 @@ from tests.servers.stores import Place, opened
 
 BEGINS = """
 import sys
-from ponder.store.place import open_store, place_of
+from ponder.store.place import place_of
+from ponder.store.opening import open_store
 sys.stdin.read()  # until all are ready
 print(open_store(place_of(sys.argv[1])).begin({}))
 """
@@ -42,7 +43,8 @@ def test_many_processes_may_create_one_store_at_the_same_moment(place: Place) ->
 
 HOLDER = """
 import sys
-from ponder.store.place import open_store, place_of
+from ponder.store.place import place_of
+from ponder.store.opening import open_store
 with open_store(place_of(sys.argv[1])).claim(sys.argv[2]):
     print("held", flush=True)
     sys.stdin.read()

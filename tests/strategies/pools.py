@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from ponder.core.answer import Answer
 from ponder.core.problem import Problem
-from ponder.core.registry import parse_spec
 from ponder.core.settings import Settings
-from ponder.engine.drive import drive
-from ponder.replay.pool import Pool, Recorded
+from ponder.engine.methods import parse_spec
+from ponder.engine.simulation import drive
+from ponder.replay.play.recorded_branches import Pool, Recorded
 
 QUESTION = Problem.of("Which letter?")
 LONG = Settings(max_tokens=10_000)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pools import recorded_samples, run
 
 import ponder.strategies
-from ponder.core.registry import registered
-from ponder.replay.pool import Recorded
+from ponder.core.methods.registry import registered
+from ponder.replay.play.recorded_branches import Recorded
 
 efforts = st.floats(0, 1)
 

@@ -6,7 +6,7 @@ import pytest
 
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.core.errors import InvalidOption, UnknownName
-from ponder.core.registry import parse_spec
+from ponder.engine.methods import parse_spec
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import assert_type
 
 import ponder
 from ponder import Answer, BudgetExhausted, Session
-from ponder.core.registry import Strategy
+from ponder.core.methods.registry import Strategy
 
 
 def solving() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ponder.core.backend import Completion, Request
+from ponder.core.backend import Request
 from ponder.core.branch import Branch
+from ponder.core.completion import Completion
 from ponder.core.errors import InvalidOption, UnknownName
-from ponder.core.problem import Problem
-from ponder.core.verifier import Verifier
+from ponder.core.problem import Problem, Verifier
 from ponder.verifiers import EXAMPLES, NAMES, Function, resolve
 
 pytestmark = pytest.mark.anyio

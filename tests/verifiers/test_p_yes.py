@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from ponder.core import backend
-from ponder.core.backend import Capability, Completion, Request, Usage
+from ponder.core import completion
+from ponder.core.backend import Capability, Request
 from ponder.core.branch import Branch
+from ponder.core.completion import Completion, Usage
 from ponder.core.errors import InvalidOption
 from ponder.core.problem import Problem
 from ponder.verifiers.p_yes import PYes, p_yes
@@ -30,14 +31,14 @@ class Recorder:
     async def __call__(self, request: Request) -> Completion:
         self.requests.append(request)
         if not request.logprobs:
-            checks = tuple(backend.Choice(f"check {index}", 2, "stop") for index in range(request.n))
+            checks = tuple(completion.Choice(f"check {index}", 2, "stop") for index in range(request.n))
             return Completion(checks, Usage(prompt=10, output=2 * request.n))
         return Completion((verdict(**self._verdicts.pop(0)),), Usage(prompt=10, output=1))
 
 
-def verdict(**probabilities: float) -> backend.Choice:
+def verdict(**probabilities: float) -> completion.Choice:
     """A verdict whose first token has these probabilities."""
-    return backend.Choice("", 1, "length", first={token: math.log(p) for token, p in probabilities.items()})
+    return completion.Choice("", 1, "length", first={token: math.log(p) for token, p in probabilities.items()})
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ponder.core import backend
-from ponder.core.backend import Capability, Completion, Request, Usage
+from ponder.core import completion
+from ponder.core.backend import Capability, Request
 from ponder.core.branch import Branch
+from ponder.core.completion import Completion, Usage
 from ponder.core.errors import InvalidOption, InvalidProblem, VerifierError
-from ponder.core.problem import Problem
-from ponder.core.verifier import Verifier
+from ponder.core.problem import Problem, Verifier
 from ponder.verifiers import Choice, Equivalence, Exact, Function, JsonSchema, Math, PYes, Regex
 from ponder.workers.pool import Workers
 
@@ -38,7 +38,7 @@ async def no_model(request: Request) -> Completion:
 
 async def undecided_model(request: Request) -> Completion:
     """Always as likely to say Yes as No; its checks are short."""
-    choice = backend.Choice("Yes", 1, "length", first={"Yes": -1.0, "No": -1.0})
+    choice = completion.Choice("Yes", 1, "length", first={"Yes": -1.0, "No": -1.0})
     return Completion((choice,) * request.n, Usage(prompt=10, output=request.n))
 
 

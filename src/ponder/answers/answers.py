@@ -11,7 +11,7 @@ __all__ = ["Answers"]
 
 
 class Answers:
-    """Finds answers with `extract` and compares them with `Equivalence`; implements `ponder.core.answers`.
+    """Finds answers with `extract` and compares them with `Equivalence`; implements `ponder.core.answer_format`.
 
     With the `question` it knows what a short statement adds to it: "The capital of Australia is Canberra" says
     Canberra, and "Jupiter" is choice B.

@@ -6,7 +6,7 @@ from typing import Any
 
 from ponder.answers.equivalence import Equivalence
 from ponder.answers.long import in_a_worker, is_long
-from ponder.core.values import canonical, decode
+from ponder.core.text.json_values import canonical, decode
 from ponder.workers.pool import Undecided, Workers, shared_workers
 
 __all__ = ["JsonValues", "value_of"]
@@ -16,7 +16,7 @@ _KEYS = ("answer", "final_answer")
 
 
 class JsonValues:
-    """Takes the whole reply for a JSON value, and compares values; implements `ponder.core.answers`.
+    """Takes the whole reply for a JSON value, and compares values; implements `ponder.core.answer_format`.
 
     Of an object with a key ``answer`` or ``final_answer`` that value is what is compared: what stands beside it is
     how it was found. A reply that is no JSON gives no answer.

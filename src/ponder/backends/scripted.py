@@ -11,7 +11,9 @@ import anyio
 
 from ponder.backends.needs import refuse_options, refuse_undeclared
 from ponder.backends.thinking import CLOSE, OPEN, closes, opens_inside, split_thinking
-from ponder.core.backend import Capability, Choice, Completion, Finish, Price, Progress, Request, Usage
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.bill import Price
+from ponder.core.completion import Choice, Completion, Finish, Usage
 from ponder.core.errors import BackendError, InvalidOption
 
 __all__ = ["Reply", "Script", "Scripted"]

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ponder.bench.bootstrap import COSTS, Bootstrap, Estimate
+from ponder.bench.compared_methods import REFERENCE, Entry
 from ponder.bench.curves import tokens_to_reach
 from ponder.bench.dominance import Dominance, Lead, dominances, leads, members
-from ponder.bench.entries import REFERENCE, Entry
 from ponder.bench.frontier import on_front
 from ponder.bench.measure import Measured, rows
 

@@ -8,8 +8,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from ponder.bench.bootstrap import COSTS, Bootstrap, Estimate
+from ponder.bench.compared_methods import Entry
 from ponder.bench.curves import accuracy_at
-from ponder.bench.entries import Entry
 from ponder.bench.stats import flip_test, holm, t_test
 
 if TYPE_CHECKING:

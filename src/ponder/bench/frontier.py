@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ponder.replay.trace import Trace
+    from ponder.replay.traces.trace import Trace
 
 __all__ = ["coverage", "majority", "on_front"]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from ponder.bench.frontier import coverage, majority
 from ponder.core.errors import TraceError
-from ponder.replay.methods import UNFIT
-from ponder.replay.trace import Trace
+from ponder.replay.play.methods import UNFIT
+from ponder.replay.traces.trace import Trace
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ponder.bench.entries import Entry
+    from ponder.bench.compared_methods import Entry
 
 __all__ = ["MEASURES", "Measured", "Rows", "measure", "rows"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 
-from ponder.bench import words
+from ponder.bench import format as words
 from ponder.bench.bootstrap import COSTS
 from ponder.bench.compare import Comparison
 from ponder.bench.plots import LIGHT, panel

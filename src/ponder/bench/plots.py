@@ -15,8 +15,8 @@ from typing import Any
 
 from ponder.bench.bootstrap import COSTS, known
 from ponder.bench.compare import Comparison, Point
-from ponder.bench.entries import REFERENCE
-from ponder.bench.labels import Label, write_labels
+from ponder.bench.compared_methods import REFERENCE
+from ponder.bench.plot_labels import Label, write_labels
 from ponder.core.errors import MissingCapability
 
 __all__ = ["LIGHT", "Palette", "panel", "save"]

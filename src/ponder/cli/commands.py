@@ -5,26 +5,26 @@ from __future__ import annotations
 import click
 
 from ponder import __version__
-from ponder.cli.answer import answer
-from ponder.cli.compare import compare
-from ponder.cli.completion import completion
-from ponder.cli.config import config
-from ponder.cli.defaults import read_defaults
-from ponder.cli.demo import demo
-from ponder.cli.doctor import doctor
-from ponder.cli.importing import import_
-from ponder.cli.keys import keys
-from ponder.cli.models import models
-from ponder.cli.options import examples
-from ponder.cli.record import record
-from ponder.cli.replay import replay
-from ponder.cli.resume import resume
-from ponder.cli.runs import runs
-from ponder.cli.serve import serve
+from ponder.cli.settings.defaults import read_defaults
+from ponder.cli.settings.options import examples
 from ponder.cli.shell import Shell
-from ponder.cli.solve import solve
-from ponder.cli.strategies import strategies
-from ponder.cli.verifiers import verifiers
+from ponder.cli.verbs.answer import answer
+from ponder.cli.verbs.compare import compare
+from ponder.cli.verbs.completion import completion
+from ponder.cli.verbs.config import config
+from ponder.cli.verbs.demo import demo
+from ponder.cli.verbs.doctor import doctor
+from ponder.cli.verbs.import_traces import import_
+from ponder.cli.verbs.keys import keys
+from ponder.cli.verbs.models import models
+from ponder.cli.verbs.record import record
+from ponder.cli.verbs.replay import replay
+from ponder.cli.verbs.resume import resume
+from ponder.cli.verbs.runs import runs
+from ponder.cli.verbs.serve import serve
+from ponder.cli.verbs.solve import solve
+from ponder.cli.verbs.strategies import strategies
+from ponder.cli.verbs.verifiers import verifiers
 
 __all__ = ["ponder"]
 

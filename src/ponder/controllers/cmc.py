@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
-from ponder.core.controller import TRAIL, Plan, View, controller
-from ponder.core.options import Between, Count, Share
+from ponder.core.methods.controller import TRAIL, Plan, View, controller
+from ponder.core.methods.options import Between, Count, Share
 
 __all__ = ["cmc"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ponder.core.controller import TO_END, Plan, View, controller
-from ponder.core.options import Count
-from ponder.core.voting import BLIND
+from ponder.core.methods.controller import TO_END, Plan, View, controller
+from ponder.core.methods.options import Count
+from ponder.core.voting.vote import BLIND
 
 __all__ = ["esc"]
 

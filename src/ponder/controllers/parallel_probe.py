@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from ponder.core.controller import Plan, View, controller
-from ponder.core.options import Between, Count
+from ponder.core.methods.controller import Plan, View, controller
+from ponder.core.methods.options import Between, Count
 
 __all__ = ["parallel_probe"]
 

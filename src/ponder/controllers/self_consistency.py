@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ponder.core.controller import TO_END, Plan, View, controller
-from ponder.core.options import Count
+from ponder.core.methods.controller import TO_END, Plan, View, controller
+from ponder.core.methods.options import Count
 
 __all__ = ["self_consistency"]
 

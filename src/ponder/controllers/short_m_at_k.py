@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ponder.core.controller import Plan, View, controller
-from ponder.core.options import Count
+from ponder.core.methods.controller import Plan, View, controller
+from ponder.core.methods.options import Count
 
 __all__ = ["short_m_at_k"]
 

@@ -6,9 +6,9 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ponder.core.backend import Message
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
-from ponder.core.problem import Message
 
 __all__ = [
     "Action",

@@ -7,13 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from ponder.core.backend import Backend, Price
+from ponder.core.backend import Backend
+from ponder.core.bill import Price
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, InvalidProblem
-from ponder.core.problem import Problem
-from ponder.core.registry import Plan, Strategy
+from ponder.core.methods.registry import Plan, Strategy
+from ponder.core.problem import Problem, Verifier
 from ponder.core.settings import Look
-from ponder.core.verifier import Verifier
 
 __all__ = ["check_arguments"]
 
@@ -105,7 +105,7 @@ _WANTED = {
     "budget": 'say what it limits: budget="tokens=500", or Budget(tokens=500, usd=0.05)',
     "verifier": 'give a name such as "math", a function of problem and answer, or a Verifier',
     "price": 'give dollars for a million tokens, price="0.15/0.60", or a Price',
-    "store": "give what ponder.store.place.open_store() opens",
+    "store": "give what ponder.store.opening.open_store() opens",
 }
 
 

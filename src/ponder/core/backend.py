@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Literal, Protocol, runtime_checkable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from ponder.core.problem import Message
+if TYPE_CHECKING:
+    pass
+
+from collections.abc import Callable
+from dataclasses import field
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from ponder.core.bill import Price
+from ponder.core.completion import Completion
 from ponder.core.settings import LimitName, Thinking
 
-__all__ = [
-    "Backend",
-    "Batches",
-    "Capability",
-    "Choice",
-    "Completion",
-    "Finish",
-    "Prepares",
-    "Price",
-    "Progress",
-    "Request",
-    "Usage",
-]
-
-Finish = Literal["stop", "length", "boundary", "content_filter"]
-"""Why a model stopped: by itself, at `max_tokens`, at one of the request's `stop` strings, or cut by a filter."""
+__all__ = ["Backend", "Batches", "Capability", "Message", "Prepares", "Progress", "Request"]
 
 
 class Capability(StrEnum):
@@ -41,21 +34,6 @@ class Capability(StrEnum):
     THINKING_BUDGET = "thinking-budget"  # limit hidden reasoning tokens
     SCHEMA = "schema"  # force the output into a JSON schema
     IMAGES = "images"  # read parts of messages that are no text, or pass them on to a model that may
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """Dollars per million tokens, and where the figures come from."""
-
-    prompt: float
-    cached_prompt: float
-    output: float
-    source: str
-
-    def cost(self, prompt_tokens: int, cached_tokens: int, output_tokens: int) -> float:
-        """Dollars for one call; `prompt_tokens` includes `cached_tokens`."""
-        fresh = prompt_tokens - cached_tokens
-        return (fresh * self.prompt + cached_tokens * self.cached_prompt + output_tokens * self.output) / 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,53 +68,6 @@ class Request:
     branches: tuple[str, ...] = ()
     stream: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One completion. `text` is what follows `Request.prefix`, without the reasoning, which is in `thinking`.
-
-    `tokens` counts everything generated, reasoning included; `thinking_tokens` is the reasoning part of it.
-    `logprob` is the mean log-probability of the generated tokens; `first` maps the likeliest first tokens to their
-    log-probabilities. Both are absent unless the request asked for log-probabilities. `tool_calls` are as the chat API
-    has them: ``{"id": ..., "type": "function", "function": {"name": ..., "arguments": "{...}"}}``.
-
-    Two things matter when the text is continued. `thinking_closed` says that the reasoning is over although no visible
-    text has followed it yet; without it a choice that has only reasoning stands in the middle of it. `unsure` says
-    that a `finish` of "stop" may be a stop string as well: the server does not tell them apart.
-    """
-
-    text: str
-    tokens: int
-    finish: Finish
-    thinking: str = ""
-    thinking_tokens: int = 0
-    logprob: float | None = None
-    first: Mapping[str, float] = field(default_factory=dict)
-    tool_calls: tuple[Mapping[str, Any], ...] = ()
-    thinking_closed: bool = False
-    unsure: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a call is charged for, in tokens; `prompt` includes `cached`, `output` spans all choices.
-
-    `estimated` are those of `prompt` and `output` that the server did not count, or not credibly.
-    """
-
-    prompt: int = 0
-    cached: int = 0
-    output: int = 0
-    estimated: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """The reply to a `Request`: as many choices as it asked for."""
-
-    choices: tuple[Choice, ...]
-    usage: Usage
 
 
 @dataclass(slots=True)
@@ -235,3 +166,7 @@ class Backend(Protocol):
     async def aclose(self) -> None:
         """Release connections, threads and memory. Safe to call twice."""
         ...
+
+
+Message = Mapping[str, Any]
+"""One chat message as the chat API has it: ``{"role": "user", "content": "..."}``."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ponder.core.errors import BudgetExhausted, InvalidOption
-from ponder.core.quoting import quoted
+from ponder.core.text.quoting import quoted
 
 __all__ = ["MOST", "Account", "Amount", "Budget"]
 

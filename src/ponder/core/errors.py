@@ -34,11 +34,11 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ponder.core.quoting import quoted
+from ponder.core.text.quoting import quoted
 
 if TYPE_CHECKING:
-    from ponder.core.backend import Choice, Usage
-    from ponder.core.ledger import Bill
+    from ponder.core.bill import Bill
+    from ponder.core.completion import Choice, Usage
 
 __all__ = [
     "BackendError",

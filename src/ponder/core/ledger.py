@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from ponder.core.backend import Price
+from ponder.core.bill import Bill, Price
 from ponder.core.budget import Amount
 
-__all__ = ["Bill", "Charge", "Ledger", "Purpose"]
+__all__ = ["Charge", "Ledger", "Purpose"]
 
 Purpose = Literal["branch", "chat", "probe", "verifier"]
 
@@ -57,72 +55,6 @@ class Charge:
         """Plain data, without the zeros."""
         # Not by `asdict`, which copies every value and takes ten times as long: every call passes here.
         return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
-    """What a run cost.
-
-    Generated tokens fall under exactly one of `output_tokens` (branches and chats), `probe_tokens` and
-    `verifier_tokens`; their sum is `total_tokens`. `thinking_tokens` and `discarded_tokens` are parts of
-    `output_tokens`; `cached_prompt_tokens` is a part of `prompt_tokens`. `sequential_tokens` is the longest chain of
-    generated tokens in which each had to wait for the one before: the latency axis. `usd` is None when the model's
-    price is not known. `estimated_tokens` are those of prompts and output that were estimated, because the server did
-    not count them, or said what cannot be. `lost_calls` were in flight when the process died: what they cost is not
-    known here.
-    """
-
-    prompt_tokens: int = 0
-    cached_prompt_tokens: int = 0
-    output_tokens: int = 0
-    thinking_tokens: int = 0
-    probe_tokens: int = 0
-    verifier_tokens: int = 0
-    discarded_tokens: int = 0
-    estimated_tokens: int = 0
-    sequential_tokens: int = 0
-    calls: int = 0
-    retries: int = 0
-    failed_calls: int = 0
-    lost_calls: int = 0
-    usd: float | None = None
-    price: Price | None = None
-    seconds: float = 0.0
-
-    @property
-    def total_tokens(self) -> int:
-        """All generated tokens: the money axis."""
-        return self.output_tokens + self.probe_tokens + self.verifier_tokens
-
-    def __add__(self, other: Bill) -> Bill:
-        """Two runs one after the other."""
-        return self._combined(other, operator.add)
-
-    def __sub__(self, earlier: Bill) -> Bill:
-        """What came on top of an earlier bill of the same run."""
-        return self._combined(earlier, operator.sub)
-
-    def _combined(self, other: Bill, combine: Callable[[Any, Any], Any]) -> Bill:
-        counts = {name: combine(getattr(self, name), getattr(other, name)) for name in _COUNTS}
-        usd = None if self.usd is None or other.usd is None else combine(self.usd, other.usd)
-        return Bill(**counts, usd=usd, price=self.price)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; `price` becomes a mapping, an unknown price the word ``"unknown"``."""
-        data = asdict(self)
-        data["usd"] = "unknown" if self.usd is None else self.usd
-        return {"total_tokens": self.total_tokens, **data}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Bill:
-        """The inverse of `as_dict`."""
-        values = {name: value for name, value in data.items() if name != "total_tokens"}
-        values["usd"] = None if values.get("usd") == "unknown" else values.get("usd")
-        values["price"] = Price(**values["price"]) if values.get("price") else None
-        return cls(**values)
-
-
-_COUNTS = tuple(field.name for field in fields(Bill) if field.name not in ("usd", "price"))
 
 
 class Ledger:

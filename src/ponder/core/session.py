@@ -16,10 +16,11 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar, get_args, overload
 
 from ponder.core import actions
+from ponder.core.backend import Message
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, SessionMisused
-from ponder.core.problem import Message, Problem
+from ponder.core.problem import Problem
 from ponder.core.settings import Settings
 
 __all__ = ["AsCompleted", "Session"]

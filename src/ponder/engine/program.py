@@ -11,10 +11,18 @@ from typing import Any
 
 from ponder.core.actions import Action, Fork, Gather, Race, Sample
 from ponder.core.answer import Answer
-from ponder.core.errors import ForeignAwait, PonderError, Portable, StrategyError, describe
-from ponder.engine.calls import Cut
+from ponder.core.completion import Choice
+from ponder.core.errors import (
+    BudgetExhausted,
+    ForeignAwait,
+    PonderError,
+    Portable,
+    StrategyError,
+    describe,
+)
 
 __all__ = [
+    "Cut",
     "Escaped",
     "Returned",
     "abandon",
@@ -195,3 +203,15 @@ def _where(mistake: BaseException) -> str:
     frames = traceback.extract_tb(mistake.__traceback__)
     frame = next((frame for frame in reversed(frames) if "/ponder/engine/" not in frame.filename), frames[-1])
     return f"{describe(mistake)} ({frame.filename}:{frame.lineno})"
+
+
+class Cut(Portable):
+    """The call ended before it was complete. `choices` is what it had produced.
+
+    With a `limit` it was out of time. Without one an earlier life of the run had cancelled it here, and so ends the
+    lane: no strategy sees it, as none sees a cancellation.
+    """
+
+    def __init__(self, choices: tuple[Choice, ...] = (), limit: BudgetExhausted | None = None) -> None:
+        self.choices = choices
+        self.limit = limit

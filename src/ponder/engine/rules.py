@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ponder.core.branch import Branch
 from ponder.core.errors import MissingCapability
-from ponder.core.verifier import Reads
+from ponder.core.problem import Reads
 
 __all__ = ["check_scorable", "worthless"]
 

@@ -2,76 +2,27 @@
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ponder.core.answer import Answer
-from ponder.core.backend import Choice, Price
+from ponder.core.backend import Message
+from ponder.core.bill import Bill, Price
 from ponder.core.branch import Branch, Ending
 from ponder.core.budget import Account, Amount, Budget
+from ponder.core.completion import Choice
 from ponder.core.errors import BudgetExhausted, StrategyError
-from ponder.core.ledger import Bill, Charge, Ledger
-from ponder.core.problem import Message
-from ponder.core.typical import best_reply
-from ponder.core.voting import vote, vote_by_score
-from ponder.engine.journal import Recorded
+from ponder.core.ledger import Charge, Ledger
+from ponder.core.voting.typical import best_reply
+from ponder.core.voting.vote import vote, vote_by_score
+from ponder.engine.lanes import Lane, lane_rng
 from ponder.engine.steps import STEP
 
-__all__ = ["Lane", "State", "cost_of", "grow", "lane_rng"]
+__all__ = ["State", "grow"]
 
 UNUSED = ("pruned", "failed", "budget")
 """Endings of branches whose text no answer uses."""
-
-
-@dataclass(slots=True, eq=False)
-class Lane:
-    """One line of execution of a strategy: the root, or a child of gather or as_completed.
-
-    `depth` is the lane's place on the latency axis: the generated tokens that had to come before this point. `step`
-    counts its actions; with `name` it identifies an action in the journal, whatever the interleaving. A `cancellable`
-    lane may be cut at any time; a `sealed` one had been cut in an earlier life of the run and makes no new calls.
-    """
-
-    name: str
-    account: Account
-    rng: random.Random
-    depth: int = 0
-    step: int = 0
-    opened: int = 0
-    deadline: float = float("inf")
-    sealed: bool = False
-    cancellable: bool = False
-    limits: list[tuple[Account, float]] = field(default_factory=list)
-
-    def child(self, index: int, seed: int) -> Lane:
-        """The lane of the index-th child of the current action."""
-        name = f"{self.name}{self.step}.{index}/"
-        return Lane(
-            name,
-            self.account,
-            lane_rng(seed, name),
-            depth=self.depth,
-            deadline=self.deadline,
-            sealed=self.sealed,
-            cancellable=self.cancellable,
-        )
-
-    def unlimit(self, strategy: str) -> None:
-        """Close the innermost limit.
-
-        Raises:
-            StrategyError: this lane has opened none.
-        """
-        if not self.limits:
-            raise StrategyError(f"strategy {strategy} leaves a limit() outside of the coroutine that entered it")
-        self.account, self.deadline = self.limits.pop()
-
-
-def lane_rng(seed: int, name: str) -> random.Random:
-    """The generator of one lane: independent of every other lane's, the same after a resume."""
-    return random.Random(f"{seed}:{name}")
 
 
 class State:
@@ -92,14 +43,12 @@ class State:
         self._children: dict[str, list[str]] = {}
         self._discarded: dict[str, int] = {}
 
-    def take_up(self, recorded: Recorded) -> None:
-        """Book what an earlier life of the run had spent."""
-        for entry in recorded.entries:
-            if entry.result is not None and "charge" in entry.result:
-                charge = Charge(**entry.result["charge"])
-                self.book(charge)
-                self.root.settle(Amount(), charge.amount(self.price))
-        self._ledger.lost_calls = recorded.lost
+    def take_up(self, charges: Iterable[Charge], lost: int) -> None:
+        """Book what an earlier life of the run had spent, and how many of its calls have no known outcome."""
+        for charge in charges:
+            self.book(charge)
+            self.root.settle(Amount(), charge.amount(self.price))
+        self._ledger.lost_calls = lost
 
     @property
     def bill(self) -> Bill:
@@ -282,13 +231,6 @@ def _shown(answer: Answer, branches: Sequence[Branch]) -> Answer:
 def _looks(branch: Branch) -> tuple[object, ...]:
     """A state of a branch, short enough to be remembered."""
     return hash(branch.text), hash(branch.thinking), branch.tokens, branch.ending, branch.answer, branch.score
-
-
-def cost_of(recorded: Recorded, price: Price | None) -> Bill:
-    """What a run has cost whose process died; how its calls followed one another is only known when it goes on."""
-    state = State(Budget(), price, 0)
-    state.take_up(recorded)
-    return replace(state.bill, seconds=round(recorded.clock, 3))
 
 
 def grow(branch: Branch, choice: Choice, limit: int) -> Branch:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ponder.core.backend import Choice
 from ponder.core.branch import Branch
+from ponder.core.completion import Choice
 
 __all__ = ["STEP", "Leg", "growth", "next_leg", "so_far"]
 

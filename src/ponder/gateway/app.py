@@ -13,31 +13,31 @@ from starlette.routing import Route, Router
 
 from ponder.core.backend import Backend
 from ponder.core.errors import PonderError
-from ponder.core.quoting import one_line
-from ponder.gateway.accounts import accounts_in
-from ponder.gateway.admission import Admission
-from ponder.gateway.bodies import Bodies
-from ponder.gateway.choose import choose, embedding, model_of
-from ponder.gateway.config import Config
+from ponder.core.text.quoting import one_line
+from ponder.gateway.accounts.opening import accounts_in
+from ponder.gateway.admission.gate import Admission
+from ponder.gateway.choosing import choose, embedding, model_of
 from ponder.gateway.cors import allowing
-from ponder.gateway.departure import WhileConnected
-from ponder.gateway.failures import Failure, failure_of
-from ponder.gateway.fallback import Routes
-from ponder.gateway.health import try_engine
-from ponder.gateway.http import Receive, Scope, Send, read_body, send_failure, send_json, token_of
-from ponder.gateway.metered import Meter
-from ponder.gateway.models import Models
-from ponder.gateway.openapi import document
-from ponder.gateway.operated import Operated
-from ponder.gateway.passed import EMBEDDINGS, Passed, Received
-from ponder.gateway.passthrough import Passthrough
-from ponder.gateway.reading import Reader
-from ponder.gateway.recovery import Recovery
-from ponder.gateway.retention import Retention
-from ponder.gateway.running import Runs
-from ponder.gateway.runs import describe_run
-from ponder.gateway.scaled import Scaled
-from ponder.gateway.wire import ChatRequest, TextRequest, read_head, read_ponder
+from ponder.gateway.http.asgi import Receive, Scope, Send, read_body, send_failure, send_json, token_of
+from ponder.gateway.http.body_memory import Bodies
+from ponder.gateway.http.disconnect import WhileConnected
+from ponder.gateway.http.error_replies import Failure, failure_of
+from ponder.gateway.operations.endpoints import Operated
+from ponder.gateway.operations.health import try_engine
+from ponder.gateway.operations.retention import Retention
+from ponder.gateway.passthrough.forward import Passthrough
+from ponder.gateway.passthrough.handler import EMBEDDINGS, Passed, Received
+from ponder.gateway.scaled.describe_run import describe_run
+from ponder.gateway.scaled.handler import Scaled
+from ponder.gateway.scaled.recovery import Recovery
+from ponder.gateway.scaled.runs import Runs
+from ponder.gateway.settings import Config
+from ponder.gateway.upstreams.metered import Meter
+from ponder.gateway.upstreams.models import Models
+from ponder.gateway.upstreams.routes import Routes
+from ponder.gateway.wire.fields import ChatRequest, TextRequest, read_head, read_ponder
+from ponder.gateway.wire.openapi import document
+from ponder.gateway.wire.reading import Reader
 from ponder.store.base import RunStore
 
 __all__ = ["Gateway", "application"]

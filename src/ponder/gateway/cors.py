@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from starlette.middleware.cors import CORSMiddleware
 
 from ponder.core.errors import UsageError
-from ponder.gateway.openapi import TOLD
+from ponder.gateway.wire.openapi import TOLD
 
 __all__ = ["ANY", "allowing", "check_origin", "readable_by"]
 

@@ -13,13 +13,13 @@ import uvicorn
 
 from ponder.core.backend import Backend
 from ponder.core.errors import InvalidOption
-from ponder.gateway import traces
 from ponder.gateway.app import Gateway, application
-from ponder.gateway.config import Config
-from ponder.gateway.descriptors import most_connections
-from ponder.gateway.logs import set_up
-from ponder.gateway.protocol import Bounded
-from ponder.store.place import open_store
+from ponder.gateway.http.descriptors import most_connections
+from ponder.gateway.http.protocol import Bounded
+from ponder.gateway.operations.logs import set_up
+from ponder.gateway.settings import Config
+from ponder.gateway.telemetry import traces
+from ponder.store.opening import open_store
 
 __all__ = ["listen", "serve"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ponder.core.errors import TraceError
 from ponder.replay.importers.autotts import read_autotts
-from ponder.replay.reading import load_parquet
-from ponder.replay.trace import Trace
+from ponder.replay.traces.read import load_parquet
+from ponder.replay.traces.trace import Trace
 
 __all__ = ["load_trace", "shipped"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ponder.core.errors import InvalidOption, StoreError
-from ponder.core.quoting import quoted
-from ponder.engine.journal import Entry, Record, up_to_the_failure
+from ponder.core.text.quoting import quoted
+from ponder.engine.resume.journal import Entry, Record, up_to_the_failure
 from ponder.store.limits import Limits, Sized, beyond
 
 __all__ = ["Row", "Rows", "RunJournal", "RunRow", "RunStore", "Statement"]
@@ -61,7 +61,7 @@ class Rows(Protocol):
 
 
 class RunJournal:
-    """The `ponder.engine.journal.Journal` of one run.
+    """The `ponder.engine.resume.journal.Journal` of one run.
 
     When it cannot be written any more, the run goes on without it: `broken` then says why.
     """

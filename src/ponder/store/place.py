@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ponder.store.base import RunStore
-    from ponder.store.postgres_url import PostgresUrl
+    from ponder.store.postgres.url import PostgresUrl
 
-__all__ = ["default_place", "open_store", "place_of"]
+__all__ = ["default_place", "place_of"]
 
 
 def place_of(text: str) -> Path | PostgresUrl:
@@ -21,7 +20,7 @@ def place_of(text: str) -> Path | PostgresUrl:
         UsageError: the package that speaks to PostgreSQL is missing.
     """
     if text.startswith(("postgresql://", "postgres://")):
-        from ponder.store.postgres_url import PostgresUrl
+        from ponder.store.postgres.url import PostgresUrl
 
         return PostgresUrl(text)
     return Path(text).expanduser()
@@ -38,20 +37,3 @@ def default_place() -> Path | PostgresUrl:
         return place_of(given)
     data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(data).expanduser() / "ponder" / "runs.db"
-
-
-def open_store(place: Path | PostgresUrl | None = None) -> RunStore:
-    """The run store at `place`, the default one unless given; created when it is not there.
-
-    Raises:
-        UsageError: see `place_of`.
-        StoreError: it cannot be opened, or is no run store of this version.
-    """
-    place = place or default_place()
-    if isinstance(place, Path):
-        from ponder.store.sqlite import Store
-
-        return Store(place)
-    from ponder.store.postgres import PostgresStore
-
-    return PostgresStore(place)

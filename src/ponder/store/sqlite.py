@@ -62,7 +62,7 @@ class Store(RunStore):
     def __init__(self, path: Path | str | None = None) -> None:
         place = default_place() if path is None else Path(path)
         if not isinstance(place, Path):
-            raise StoreError(f"{place} is no file; ponder.store.place.open_store() opens both")
+            raise StoreError(f"{place} is no file; ponder.store.opening.open_store() opens both")
         self.path = place
         with self._reporting("open"):
             self.path.parent.mkdir(parents=True, exist_ok=True)

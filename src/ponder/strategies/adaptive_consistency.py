@@ -6,10 +6,10 @@ from typing import Literal
 
 from ponder.core.answer import Answer
 from ponder.core.branch import Branch
-from ponder.core.options import Count, Share
-from ponder.core.registry import strategy
+from ponder.core.methods.options import Count, Share
+from ponder.core.methods.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import is_blind, majority_confidence, vote
+from ponder.core.voting.vote import is_blind, majority_confidence, vote
 from ponder.strategies.dirichlet import dirichlet_confidence
 
 __all__ = ["adaptive_consistency"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from ponder.core.answer import Answer
-from ponder.core.options import Count
-from ponder.core.registry import strategy
+from ponder.core.methods.options import Count
+from ponder.core.methods.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import vote_by_score
+from ponder.core.voting.vote import vote_by_score
 
 __all__ = ["best_of_n"]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ponder.core.branch import Branch
-from ponder.core.voting import majority_confidence, tally
+from ponder.core.voting.vote import majority_confidence, tally
 
 __all__ = ["dirichlet_confidence"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ponder.core.answer import Answer
 from ponder.core.branch import Branch
-from ponder.core.options import Count
-from ponder.core.registry import strategy
+from ponder.core.methods.options import Count
+from ponder.core.methods.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import is_blind, vote
+from ponder.core.voting.vote import is_blind, vote
 
 __all__ = ["esc"]
 

@@ -8,10 +8,10 @@ from typing import Literal
 from ponder.core.answer import Answer
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
-from ponder.core.options import Count
-from ponder.core.registry import strategy
+from ponder.core.methods.options import Count
+from ponder.core.methods.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import vote, vote_by_score
+from ponder.core.voting.vote import vote, vote_by_score
 
 __all__ = ["probability", "self_consistency"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ponder.core.answer import Answer
-from ponder.core.registry import strategy
+from ponder.core.methods.registry import strategy
 from ponder.core.session import Session
-from ponder.core.voting import pick
+from ponder.core.voting.vote import pick
 
 __all__ = ["single"]
 

@@ -6,8 +6,7 @@ from ponder.answers.kinds import read
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
 from ponder.core.errors import InvalidProblem
-from ponder.core.problem import Problem
-from ponder.core.verifier import Ask
+from ponder.core.problem import Ask, Problem
 from ponder.verifiers.stated import reference_of, stated
 
 __all__ = ["Choice"]

@@ -11,8 +11,7 @@ import anyio.to_thread
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
 from ponder.core.errors import InvalidOption, PonderError, VerifierError, describe
-from ponder.core.problem import Problem
-from ponder.core.verifier import Ask, Reads
+from ponder.core.problem import Ask, Problem, Reads
 from ponder.verifiers.stated import stated
 
 __all__ = ["Function", "Judge"]
@@ -83,6 +82,6 @@ class Function:
         if number is None or not 0 <= number <= 1:
             raise VerifierError(
                 f"verifier {self.name} gave {value!r:.80}; a score is a number between 0 and 1 "
-                "(rewards without bounds come from an object with the methods of ponder.core.verifier.Verifier)"
+                "(rewards without bounds come from an object with the methods of ponder.core.problem.Verifier)"
             ) from None
         return number

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Annotated, Any
 
 from ponder.core.errors import InvalidOption, PonderError, UnknownName, describe
-from ponder.core.options import Between, parse
-from ponder.core.verifier import Verifier
+from ponder.core.methods.options import Between, parse
+from ponder.core.problem import Verifier
 from ponder.verifiers.choice import Choice
 from ponder.verifiers.exact import Exact
 from ponder.verifiers.function import Function

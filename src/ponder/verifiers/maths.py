@@ -5,8 +5,7 @@ from __future__ import annotations
 from ponder.answers.equivalence import Equivalence
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
-from ponder.core.problem import Problem
-from ponder.core.verifier import Ask
+from ponder.core.problem import Ask, Problem
 from ponder.verifiers.stated import reference_of
 
 __all__ = ["Math"]

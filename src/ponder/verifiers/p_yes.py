@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ponder.core.backend import Capability, Choice, Request
+from ponder.core.backend import Capability, Message, Request
 from ponder.core.branch import Branch
+from ponder.core.completion import Choice
 from ponder.core.errors import InvalidOption
-from ponder.core.problem import Message, Problem
-from ponder.core.verifier import Ask
+from ponder.core.problem import Ask, Problem
 from ponder.verifiers.stated import stated
 
 __all__ = ["MAX_RATIONALES", "PYes", "p_yes"]

@@ -11,8 +11,7 @@ from ponder.answers.long import in_a_worker, is_long
 from ponder.core.backend import Capability
 from ponder.core.branch import Branch
 from ponder.core.errors import InvalidOption
-from ponder.core.problem import Problem
-from ponder.core.verifier import Ask
+from ponder.core.problem import Ask, Problem
 from ponder.verifiers.stated import stated
 from ponder.workers.pool import JobFailed, Undecided, Workers, shared_workers
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 
-from ponder.core.machine import cores
+from ponder.core.host.capacity import cores
 from ponder.workers.process import JobFailed, Process, Undecided
 from ponder.workers.share import Share, sharing
 from ponder.workers.turns import Turns

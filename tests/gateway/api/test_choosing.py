@@ -9,11 +9,11 @@ from openai import OpenAI
 import ponder.strategies  # noqa: F401 - registers them
 from ponder.backends.scripted import Scripted
 from ponder.core.errors import UsageError
-from ponder.gateway.choose import choose
-from ponder.gateway.config import Config, Defaults, Key, Upstream
-from ponder.gateway.fallback import Routes
-from ponder.gateway.models import Models
-from ponder.gateway.wire import Head, Ponder
+from ponder.gateway.choosing import choose
+from ponder.gateway.settings import Config, Defaults, Key, Upstream
+from ponder.gateway.upstreams.models import Models
+from ponder.gateway.upstreams.routes import Routes
+from ponder.gateway.wire.fields import Head, Ponder
 from tests.servers.chat import ChatServer
 
 ASK = [{"role": "user", "content": "Hello"}]

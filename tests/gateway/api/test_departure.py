@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ponder.gateway.caps import Refused
-from ponder.gateway.departure import Departure, WhileConnected, until_gone
+from ponder.gateway.errors import Refused
+from ponder.gateway.http.disconnect import Departure, WhileConnected, until_gone
 
 pytestmark = pytest.mark.anyio
 

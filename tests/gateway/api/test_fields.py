@@ -7,8 +7,8 @@ import pytest
 from gateway_process import Gateway
 from openai import OpenAI
 
-from ponder.gateway.failures import BadRequest
-from ponder.gateway.wire import CHAT, FORWARDED, HONOURED, TEXT, ChatRequest, Head, TextRequest, read
+from ponder.gateway.errors import BadRequest
+from ponder.gateway.wire.fields import CHAT, FORWARDED, HONOURED, TEXT, ChatRequest, Head, TextRequest, read
 from tests.servers.chat import ChatServer
 
 ASK = [{"role": "user", "content": "Hello"}]

@@ -15,10 +15,10 @@ import pytest
 from gateway_process import Gateway, serving
 from openai import OpenAI
 
-from ponder.core.ledger import Bill
-from ponder.gateway.accounts import Spent
-from ponder.gateway.accounts_sqlite import SqliteAccounts
-from ponder.gateway.admission import TOTAL
+from ponder.core.bill import Bill
+from ponder.gateway.accounts.base import Spent
+from ponder.gateway.accounts.sqlite import SqliteAccounts
+from ponder.gateway.admission.gate import TOTAL
 from ponder.store.base import RunRow
 from ponder.store.sqlite import Store
 from tests.servers.chat import ChatServer

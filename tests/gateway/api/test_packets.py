@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ponder.gateway.packets import WholeHeads
+from ponder.gateway.http.packets import WholeHeads
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openai import OpenAI
 
 from ponder.answers.json_values import value_of
-from ponder.core.tools import calls_as_value
+from ponder.core.voting.tool_call_votes import calls_as_value
 from tests.servers.chat import ChatServer
 from tests.servers.replies import Said
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import ClientSession, DummyCookieJar
 
-from ponder.gateway.breaker import COOLING
+from ponder.gateway.upstreams.breaker import COOLING
 from tests.gateway.faults.soak_report import FAULTY, LEAVES, STAYS, Report
 from tests.gateway.faults.upstream_faults import CASES
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from ponder.gateway import protocol
+from ponder.gateway.http import protocol
 
 PATIENCE = 0.5
 MOST = 3
@@ -175,6 +175,6 @@ def test_so_they_may_when_all_places_are_taken(origins: list[str], told: str | N
 
 
 def test_half_of_the_descriptors_that_may_be_had_are_for_clients() -> None:
-    program = "from ponder.gateway.descriptors import most_connections; print(most_connections())"
+    program = "from ponder.gateway.http.descriptors import most_connections; print(most_connections())"
     command = ["bash", "-c", 'ulimit -Sn 64; ulimit -Hn 300; exec "$0" -c "$1"', sys.executable, program]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "150\n"

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ponder.core.errors import InvalidOption, StoreError
-from ponder.gateway.accounts import Accounts, Grant, Shortage, Want, accounts_in
-from ponder.gateway.accounts_rules import NANO, nano_of
-from ponder.gateway.config import Limits
-from ponder.gateway.keys import authenticate, new_key
+from ponder.gateway.accounts.base import Accounts, Grant, Shortage, Want
+from ponder.gateway.accounts.keys import authenticate, new_key
+from ponder.gateway.accounts.opening import accounts_in
+from ponder.gateway.accounts.rules import NANO, nano_of
+from ponder.gateway.settings import Limits
 from ponder.store.base import RunStore
 from tests.servers.stores import KINDS, Place, make_place, opened
 
@@ -260,9 +261,11 @@ def test_a_part_of_what_was_reserved_is_never_more_than_that(nano: int, share: f
 
 SPENDER = """
 import asyncio, json, random, sys
-from ponder.gateway.accounts import Grant, Want, accounts_in
-from ponder.gateway.config import Limits
-from ponder.store.place import open_store, place_of
+from ponder.gateway.accounts.base import Grant, Want
+from ponder.gateway.accounts.opening import accounts_in
+from ponder.gateway.settings import Limits
+from ponder.store.place import place_of
+from ponder.store.opening import open_store
 
 HOLDERS = [("alice", Limits(tokens=5000)), ("*", Limits(tokens_per_day=5000))]
 

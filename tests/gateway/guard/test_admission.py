@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 
 import ponder
 from ponder.backends.scripted import Scripted
-from ponder.core.backend import Price
+from ponder.core.bill import Bill, Price
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, Unreachable
-from ponder.core.ledger import Bill
-from ponder.gateway.accounts_sqlite import SqliteAccounts
-from ponder.gateway.admission import TOTAL, Admission, Ask, Permit, Refused
-from ponder.gateway.config import Caps, Config, Key, Limits
-from ponder.gateway.keys import new_key
+from ponder.gateway.accounts.keys import new_key
+from ponder.gateway.accounts.sqlite import SqliteAccounts
+from ponder.gateway.admission.gate import TOTAL, Admission, Ask, Permit, Refused
+from ponder.gateway.settings import Caps, Config, Key, Limits
 from ponder.store.sqlite import Store
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ponder.gateway.bodies import Bodies
-from ponder.gateway.caps import Refused
+from ponder.gateway.errors import Refused
+from ponder.gateway.http.body_memory import Bodies
 
 MOST = 100
 steps = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, MOST)), max_size=40)

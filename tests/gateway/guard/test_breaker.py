@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.errors import BackendError, BrokenReply, CallTimeout, RateLimited, Rejected, Unreachable
-from ponder.gateway.breaker import COOLING, LONGEST_COOLING, THRESHOLD, Breaker, BreakerOpen, Kind, kind_of
-from ponder.gateway.config import Config, Upstream
-from ponder.gateway.fallback import Route, Routes
+from ponder.gateway.errors import BreakerOpen
+from ponder.gateway.settings import Config, Upstream
+from ponder.gateway.upstreams.breaker import COOLING, LONGEST_COOLING, THRESHOLD, Breaker, Kind, kind_of
+from ponder.gateway.upstreams.routes import Route, Routes
 
 
 class Clock:
@@ -218,7 +219,7 @@ def test_an_upstream_that_refuses_is_alive(error: Callable[[str], BackendError])
     [
         (Unreachable("cannot reach it"), "unreachable"), (Unreachable("answered 500", 500), "status"),
         (CallTimeout("no sign of life"), "silent"), (BrokenReply("half"), "broken"), (Rejected("no"), None),
-        (RateLimited("wait"), None), (BreakerOpen("vllm", 5), None),
+        (RateLimited("wait"), None), (BreakerOpen("vllm", 5, 5), None),
     ],
 )  # fmt: skip
 def test_failures_are_counted_by_key_and_kind(error: BackendError, kind: Kind | None) -> None:

@@ -13,16 +13,19 @@ from hypothesis import strategies as st
 import ponder
 from ponder.backends.scripted import Scripted
 from ponder.controllers import SHIPPED as CONTROLLERS
-from ponder.core.backend import Capability, Choice, Completion, Price, Request, Usage
+from ponder.core.backend import Capability, Request
+from ponder.core.bill import Price
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
+from ponder.core.completion import Choice, Completion, Usage
 from ponder.core.problem import Problem
-from ponder.core.registry import parse_spec, runnable
-from ponder.engine.costs import PART
-from ponder.gateway.caps import Ask, Refused, demand
-from ponder.gateway.config import Caps
-from ponder.gateway.fanout import CHECK_TOKENS, fanout
-from ponder.gateway.wire import images_in
+from ponder.engine.live.worst_cost import PART
+from ponder.engine.methods import parse_spec, runnable
+from ponder.gateway.admission.demand import Ask, demand
+from ponder.gateway.admission.fanout import CHECK_TOKENS, fanout
+from ponder.gateway.errors import Refused
+from ponder.gateway.settings import Caps
+from ponder.gateway.wire.fields import images_in
 from ponder.strategies import SHIPPED as STRATEGIES
 from ponder.verifiers import PYes
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ponder.gateway.caps import Refused
-from ponder.gateway.choices import choices_of, whole
+from ponder.gateway.errors import Refused
+from ponder.gateway.passthrough.reply_count import choices_of, whole
 
 
 @pytest.mark.parametrize(

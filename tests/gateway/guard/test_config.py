@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ponder.core.backend import Price
+from ponder.core.bill import Price
 from ponder.core.errors import InvalidOption
-from ponder.gateway.config import Config, read_config
-from ponder.gateway.config_file import check_config
+from ponder.gateway.config.file import check_config, read_config
+from ponder.gateway.settings import Config
 
 WHOLE = """\
 [server]

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ponder.gateway.config import Caps, Config, Defaults, Kept, Key, Limits, Upstream, read_config
-from ponder.gateway.config_file import check_config
-from ponder.gateway.metrics import Metrics
-from ponder.gateway.queue import FairQueue
-from ponder.gateway.retention import StoreSize
+from ponder.gateway.admission.fair_queue import FairQueue
+from ponder.gateway.config.file import check_config, read_config
+from ponder.gateway.operations.metrics import Metrics
+from ponder.gateway.operations.retention import StoreSize
+from ponder.gateway.settings import Caps, Config, Defaults, Kept, Key, Limits, Upstream
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "gateway.md").read_text()

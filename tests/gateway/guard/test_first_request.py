@@ -11,8 +11,8 @@ from pathlib import Path
 from ponder.api import asolve
 from ponder.backends.scripted import Scripted
 from ponder.gateway.app import Gateway
-from ponder.gateway.config import Config, Upstream
-from ponder.store.place import open_store
+from ponder.gateway.settings import Config, Upstream
+from ponder.store.opening import open_store
 
 async def serve():
     upstream = Upstream(name="it", url="http://127.0.0.1:9/v1", models=("m",))

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ponder.gateway.config_file import check_config
-from ponder.gateway.headers import passed_on
+from ponder.gateway.config.file import check_config
+from ponder.gateway.http.headers import passed_on
 from tests.gateway.guard.test_served import serving
 from tests.servers.chat import ChatServer, running
 from tests.servers.faults import chunk, raw, status, stream

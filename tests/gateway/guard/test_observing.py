@@ -14,21 +14,21 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ponder.backends.scripted import Scripted
+from ponder.core.bill import Bill
 from ponder.core.errors import Unreachable
-from ponder.core.ledger import Bill
-from ponder.gateway.accounts_sqlite import SqliteAccounts
-from ponder.gateway.admission import Admission, Ask, Refused
-from ponder.gateway.breaker import THRESHOLD
-from ponder.gateway.config import Caps, Config, Upstream
-from ponder.gateway.failures import failure_of
-from ponder.gateway.fallback import Routes
-from ponder.gateway.health import Health
-from ponder.gateway.keys import new_key
-from ponder.gateway.logs import log_request, set_up
-from ponder.gateway.metrics import Metrics
-from ponder.gateway.observed import Observed
-from ponder.gateway.record import Record, record
-from ponder.gateway.retention import StoreSize
+from ponder.gateway.accounts.keys import new_key
+from ponder.gateway.accounts.sqlite import SqliteAccounts
+from ponder.gateway.admission.gate import Admission, Ask, Refused
+from ponder.gateway.http.error_replies import failure_of
+from ponder.gateway.operations.health import Health
+from ponder.gateway.operations.logs import log_request, set_up
+from ponder.gateway.operations.metrics import Metrics
+from ponder.gateway.operations.observed import Observed
+from ponder.gateway.operations.retention import StoreSize
+from ponder.gateway.request_record import Record, record
+from ponder.gateway.settings import Caps, Config, Upstream
+from ponder.gateway.upstreams.breaker import THRESHOLD
+from ponder.gateway.upstreams.routes import Routes
 from ponder.store.sqlite import Store
 from tests.servers.chat import ChatServer, running
 

@@ -16,7 +16,7 @@ import pytest
 from openai import OpenAI
 
 from ponder.core.errors import UsageError
-from ponder.gateway.config_file import check_config
+from ponder.gateway.config.file import check_config
 from ponder.gateway.cors import check_origin
 from tests.gateway.guard.test_served import EXECUTABLE, key, started
 from tests.servers.chat import ChatServer, running

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from ponder.backends.scripted import Scripted
-from ponder.gateway.accounts_sqlite import SqliteAccounts
-from ponder.gateway.admission import Admission
-from ponder.gateway.config import Config
-from ponder.gateway.fallback import Routes
-from ponder.gateway.keys import new_key
-from ponder.gateway.operated import Operated
-from ponder.gateway.retention import StoreSize
+from ponder.gateway.accounts.keys import new_key
+from ponder.gateway.accounts.sqlite import SqliteAccounts
+from ponder.gateway.admission.gate import Admission
+from ponder.gateway.operations.endpoints import Operated
+from ponder.gateway.operations.retention import StoreSize
+from ponder.gateway.settings import Config
+from ponder.gateway.upstreams.routes import Routes
 from ponder.store.sqlite import Store
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.gateway.caps import Refused
-from ponder.gateway.queue import FairQueue
+from ponder.gateway.admission.fair_queue import FairQueue
+from ponder.gateway.errors import Refused
 
 pytestmark = pytest.mark.anyio
 

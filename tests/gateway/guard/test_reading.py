@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.core.quoting import LINE
-from ponder.gateway.bounds import FIELDS, NUMBERS, VALUES
-from ponder.gateway.failures import BadRequest, failure_of
-from ponder.gateway.reading import LARGE, Body, Reader
-from ponder.gateway.strict_json import DEEPEST
-from ponder.gateway.wire import LARGEST_OPTIONS, ChatRequest, read, read_head
+from ponder.core.text.quoting import LINE
+from ponder.gateway.errors import BadRequest
+from ponder.gateway.http.error_replies import failure_of
+from ponder.gateway.wire.bounds import FIELDS, NUMBERS, VALUES
+from ponder.gateway.wire.fields import LARGEST_OPTIONS, ChatRequest, read, read_head
+from ponder.gateway.wire.reading import LARGE, Body, Reader
+from ponder.gateway.wire.strict_json import DEEPEST
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "What is 2 + 2?"}]}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}

@@ -9,17 +9,17 @@ import pytest
 
 from ponder.api import Job
 from ponder.core.settings import Settings
-from ponder.gateway.accounts_sqlite import SqliteAccounts
-from ponder.gateway.admission import Admission
-from ponder.gateway.config import Config
-from ponder.gateway.recovery import Recovery
+from ponder.gateway.accounts.sqlite import SqliteAccounts
+from ponder.gateway.admission.gate import Admission
+from ponder.gateway.scaled.recovery import Recovery
+from ponder.gateway.settings import Config
 from ponder.store.sqlite import Store
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_run_is_settled_only_if_nobody_holds_it_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ponder.gateway.recovery.AGAIN", 1.0)
+    monkeypatch.setattr("ponder.gateway.scaled.recovery.AGAIN", 1.0)
     store = Store(tmp_path / "runs.db")
     recovery = Recovery(store, Admission(Config(), SqliteAccounts(store)))
     job = Job(messages=(), strategy="single", model="m", settings=Settings(), seed=1, owner="alice")

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from ponder.gateway.config import Kept
-from ponder.gateway.retention import LEAST_FREE, Retention
+from ponder.gateway.operations.retention import LEAST_FREE, Retention
+from ponder.gateway.settings import Kept
 from ponder.store.sqlite import Store
 
 DAY = 86_400.0

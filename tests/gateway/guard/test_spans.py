@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "api"))
 from gateway_process import EXECUTABLE, Gateway, serving
 from openai import OpenAI
 
-from ponder.gateway.traces import FLUSH
+from ponder.gateway.telemetry.traces import FLUSH
 from tests.servers.chat import ChatServer, running
 from tests.servers.faults import NAMED, status
 

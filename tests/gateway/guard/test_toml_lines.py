@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from ponder.gateway.toml_lines import line_of_error, lines_of
+from ponder.gateway.config.toml_lines import line_of_error, lines_of
 
 DOCUMENT = '''\
 # a comment

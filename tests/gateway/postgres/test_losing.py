@@ -17,12 +17,14 @@ from ponder.api import aresume, asolve
 from ponder.backends.scripted import Reply, Scripted
 from ponder.core.backend import Request
 from ponder.core.errors import RunBusy, StoreError
-from ponder.gateway.accounts import Grant, Want, accounts_in
-from ponder.gateway.config import Limits
-from ponder.store import postgres_link
+from ponder.gateway.accounts.base import Grant, Want
+from ponder.gateway.accounts.opening import accounts_in
+from ponder.gateway.settings import Limits
 from ponder.store.base import RunJournal, RunStore
-from ponder.store.place import open_store, place_of
-from ponder.store.postgres_connection import Connection, lock_number
+from ponder.store.opening import open_store
+from ponder.store.place import place_of
+from ponder.store.postgres import link as postgres_link
+from ponder.store.postgres.connection import Connection, lock_number
 from tests.servers.postgres import Cluster
 
 pytestmark = pytest.mark.anyio

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from ponder.core.errors import InvalidOption, StoreError, UsageError
-from ponder.gateway.config import read_config
-from ponder.gateway.config_file import check_config
-from ponder.store.place import default_place, open_store, place_of
+from ponder.gateway.config.file import check_config, read_config
+from ponder.store.opening import open_store
+from ponder.store.place import default_place, place_of
 from ponder.store.sqlite import Store
 from tests.servers.postgres import PASSWORD, Cluster
 

@@ -16,7 +16,7 @@ import zstandard
 
 import ponder.controllers  # noqa: F401 - registers them
 from ponder.replay.importers.autotts import read_autotts
-from ponder.replay.methods import methods
+from ponder.replay.play.methods import methods
 
 HERE = Path(__file__).parent
 NAME = "Generated/sums"

@@ -11,7 +11,8 @@ from types import MappingProxyType
 import anyio
 
 from ponder.backends.conformance.demands import Nonconforming, call, demand
-from ponder.core.backend import Backend, Batches, Capability, Completion, Progress, Request
+from ponder.core.backend import Backend, Batches, Capability, Progress, Request
+from ponder.core.completion import Completion
 from ponder.core.errors import MissingCapability
 
 __all__ = ["CHECKS", "Check"]

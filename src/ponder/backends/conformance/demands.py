@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import anyio
 
-from ponder.core.backend import Backend, Choice, Completion, Progress, Request
+from ponder.core.backend import Backend, Progress, Request
+from ponder.core.completion import Choice, Completion
 
 __all__ = ["HANG_SECONDS", "Nonconforming", "call", "demand"]
 

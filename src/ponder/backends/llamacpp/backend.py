@@ -16,9 +16,11 @@ from ponder.backends.llamacpp.options import KNOWN, with_schema
 from ponder.backends.llamacpp.runtime import Runtime
 from ponder.backends.llamacpp.schema import refuse_bad_schema
 from ponder.backends.needs import refuse_options, refuse_undeclared
-from ponder.core.backend import Capability, Completion, Price, Progress, Request
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.bill import Price
+from ponder.core.completion import Completion
 from ponder.core.errors import BackendError, InvalidOption, Rejected
-from ponder.core.machine import free_memory
+from ponder.core.host.capacity import free_memory
 
 if TYPE_CHECKING:
     from ponder.backends.weights import FetchProgress

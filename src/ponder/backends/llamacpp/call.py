@@ -13,7 +13,8 @@ from ponder.backends.llamacpp.reply import Line
 from ponder.backends.llamacpp.runtime import Runtime
 from ponder.backends.llamacpp.schema import refuse_unforced
 from ponder.backends.thinking import opens_inside
-from ponder.core.backend import Completion, Progress, Request, Usage
+from ponder.core.backend import Progress, Request
+from ponder.core.completion import Completion, Usage
 from ponder.core.errors import BackendError
 from ponder.core.settings import TEMPERATURE, TOP_P
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ponder.backends.thinking import ThinkingStream, closes, split_thinking
-from ponder.core.backend import Choice, Finish, Progress
+from ponder.core.backend import Progress
+from ponder.core.completion import Choice, Finish
 
 __all__ = ["Line"]
 

@@ -18,7 +18,7 @@ import anyio.to_thread
 from ponder.backends.llamacpp.failures import raise_for
 from ponder.backends.llamacpp.flight import Flight, Take
 from ponder.core.errors import BrokenReply, WeightsError
-from ponder.core.machine import cores, free_memory
+from ponder.core.host.capacity import cores, free_memory
 
 __all__ = ["Runtime", "serve"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ponder.core.backend import Choice
+from ponder.core.completion import Choice
 from ponder.core.errors import Rejected
 
 __all__ = ["refuse_bad_schema", "refuse_unforced"]

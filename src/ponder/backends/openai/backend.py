@@ -26,7 +26,9 @@ from ponder.backends.openai.split import each_alone
 from ponder.backends.openai.stream import Stream
 from ponder.backends.openai.transport import LARGEST_REPLY, Transport
 from ponder.backends.openai.wire import Body, Target, chat_body, encode, text_body
-from ponder.core.backend import Capability, Choice, Completion, Price, Progress, Request, Usage
+from ponder.core.backend import Capability, Progress, Request
+from ponder.core.bill import Price
+from ponder.core.completion import Choice, Completion, Usage
 from ponder.core.errors import (
     BackendError,
     BrokenReply,

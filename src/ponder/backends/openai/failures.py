@@ -10,8 +10,8 @@ from ponder.backends.http1.connection import Response
 from ponder.backends.http1.failures import Broken, CallFailed, Insecure, Silent, Unconnected
 from ponder.backends.openai.retry_after import read_retry_after
 from ponder.core.errors import BackendError, BrokenReply, CallTimeout, RateLimited, Rejected, Unreachable
-from ponder.core.quoting import quoted
-from ponder.core.secrets import hide
+from ponder.core.text.quoting import quoted
+from ponder.core.text.secrets import hide
 
 __all__ = ["Place", "from_event", "from_failure", "from_response", "message_of"]
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ponder.core.backend import Request
+from ponder.core.backend import Message, Request
 from ponder.core.errors import InvalidProblem
-from ponder.core.problem import Message
 
 __all__ = ["prompt_of"]
 

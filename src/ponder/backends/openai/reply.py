@@ -23,7 +23,8 @@ from ponder.backends.openai.counts import (
 from ponder.backends.openai.ends import end_of
 from ponder.backends.openai.tool_calls import as_calls
 from ponder.backends.thinking import closes, opens_inside, split_thinking
-from ponder.core.backend import Choice, Completion, Finish, Request, Usage
+from ponder.core.backend import Request
+from ponder.core.completion import Choice, Completion, Finish, Usage
 from ponder.core.errors import Portable
 
 __all__ = [

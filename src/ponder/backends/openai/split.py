@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from ponder.backends.openai.counts import guess_prompt
-from ponder.core.backend import Completion, Progress, Request, Usage
+from ponder.core.backend import Progress, Request
+from ponder.core.completion import Completion, Usage
 from ponder.core.errors import BackendError, BrokenReply, BudgetExhausted, CallTimeout, PartlyFailed
 
 __all__ = ["Ask", "each_alone"]

@@ -32,7 +32,8 @@ from ponder.backends.openai.reply import (
 )
 from ponder.backends.openai.tool_calls import ToolCalls
 from ponder.backends.thinking import ThinkingStream
-from ponder.core.backend import Completion, Progress, Request
+from ponder.core.backend import Progress, Request
+from ponder.core.completion import Completion
 
 __all__ = ["Stream"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from ponder.backends.weights.progress import human
 from ponder.backends.weights.registry import ModelCard
 from ponder.core.errors import WeightsError
-from ponder.core.folders import cache_dir
+from ponder.core.host.folders import cache_dir
 
 __all__ = [
     "cache_dir",

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import TraceError
-from ponder.replay.about import About
 from ponder.replay.importers.packed import unpacked
-from ponder.replay.trace import RecordedBranch, RecordedQuestion, Trace, build
-from ponder.replay.writing import TraceWriter
+from ponder.replay.traces.about import About
+from ponder.replay.traces.trace import RecordedBranch, RecordedQuestion, Trace, build
+from ponder.replay.traces.write import TraceWriter
 
 __all__ = ["import_autotts", "read_autotts"]
 

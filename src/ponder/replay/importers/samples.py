@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import TraceError
-from ponder.replay.about import About
 from ponder.replay.importers.mapping import Mapping
 from ponder.replay.importers.packed import unpacked
-from ponder.replay.trace import RecordedBranch, RecordedQuestion
-from ponder.replay.writing import TraceWriter
+from ponder.replay.traces.about import About
+from ponder.replay.traces.trace import RecordedBranch, RecordedQuestion
+from ponder.replay.traces.write import TraceWriter
 
 __all__ = ["import_samples"]
 

@@ -7,20 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ponder.core.answer import Answer
-from ponder.core.answers import AnswerFormat
+from ponder.core.answer_format import AnswerFormat
 from ponder.core.backend import Backend, Capability
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
 from ponder.core.errors import BackendError
-from ponder.core.registry import Plan, Strategy
+from ponder.core.methods.registry import Plan, Strategy
 from ponder.core.session import Session
 from ponder.core.settings import Settings
-from ponder.core.voting import vote
-from ponder.engine.journal import Record
-from ponder.engine.live import Live
+from ponder.core.voting.vote import vote
+from ponder.engine.live.driver import Live
+from ponder.engine.resume.journal import Record
 from ponder.engine.steps import so_far
 from ponder.replay.recording.problems import Asked
-from ponder.replay.trace import RecordedBranch, RecordedQuestion
+from ponder.replay.traces.trace import RecordedBranch, RecordedQuestion
 
 __all__ = ["Begun", "record_question"]
 

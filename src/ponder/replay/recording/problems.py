@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import InvalidOption, InvalidProblem, MissingCapability, UnknownName, describe
+from ponder.core.methods.specs import read_spec
 from ponder.core.problem import Problem
-from ponder.core.specs import read_spec
 
 __all__ = ["MOST_QUESTIONS", "Asked", "problems_in", "suite"]
 

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from ponder.core.backend import Price
+from ponder.core.bill import Bill, Price
 from ponder.core.budget import Account, Amount, Budget
 from ponder.core.errors import InvalidOption
-from ponder.core.ledger import Bill
 
 __all__ = ["Purse", "worst"]
 

@@ -12,19 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ponder.core.answers import AnswerFormat
+from ponder.core.answer_format import AnswerFormat
 from ponder.core.backend import Backend, Capability, Prepares
+from ponder.core.bill import Bill
 from ponder.core.budget import Budget
 from ponder.core.errors import BudgetExhausted
-from ponder.core.ledger import Bill
 from ponder.core.problem import INSTRUCTION, Problem
 from ponder.core.settings import TEMPERATURE, Settings
-from ponder.engine.live import Live
-from ponder.replay.about import About
+from ponder.engine.live.driver import Live
 from ponder.replay.recording.branches import record_question
 from ponder.replay.recording.problems import Asked
 from ponder.replay.recording.purse import Purse, worst
 from ponder.replay.recording.shards import Shards
+from ponder.replay.traces.about import About
 
 __all__ = ["Headway", "Recording", "can_probe", "record"]
 

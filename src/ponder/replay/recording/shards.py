@@ -11,11 +11,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ponder.core.errors import TraceError, UsageError
-from ponder.replay.about import About
-from ponder.replay.reading import TraceFile
 from ponder.replay.recording.problems import Asked
-from ponder.replay.trace import RecordedQuestion
-from ponder.replay.writing import TraceWriter
+from ponder.replay.traces.about import About
+from ponder.replay.traces.read import TraceFile
+from ponder.replay.traces.trace import RecordedQuestion
+from ponder.replay.traces.write import TraceWriter
 
 __all__ = ["Shards"]
 

@@ -1,0 +1,1 @@
+"""How a method is declared, named and given options: strategies as coroutines, controllers over arrays."""

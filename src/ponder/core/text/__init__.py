@@ -1,0 +1,1 @@
+"""Texts for people and for disks: quotes, secrets, JSON."""

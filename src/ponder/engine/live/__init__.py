@@ -1,0 +1,1 @@
+"""A run against a model: its actions, carried out concurrently, within the budget."""

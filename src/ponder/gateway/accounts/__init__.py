@@ -1,0 +1,1 @@
+"""Keys and what each may spend."""

@@ -1,0 +1,1 @@
+"""Whether a request may run now: what it may cost, and whose turn it is."""

@@ -1,0 +1,1 @@
+"""The models behind the gateway, and which of them takes a call."""

@@ -1,0 +1,1 @@
+"""Episodes in the width-depth plane, as arrays and as compiled code."""

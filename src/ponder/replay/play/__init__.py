@@ -1,0 +1,1 @@
+"""Methods played on a trace."""

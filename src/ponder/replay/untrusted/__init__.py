@@ -1,0 +1,1 @@
+"""Controllers that a person wrote, made safe to compile."""
