@@ -28,7 +28,7 @@ from ponder.backends.openai.transport import LARGEST_REPLY, Transport
 from ponder.backends.openai.wire import Body, Target, chat_body, encode, text_body
 from ponder.core.backend import Capability, Progress, Request
 from ponder.core.bill import Price
-from ponder.core.completion import Choice, Completion, Usage
+from ponder.core.completion import Completion, Usage
 from ponder.core.errors import (
     BackendError,
     BrokenReply,
@@ -197,17 +197,16 @@ class OpenAI:
         try:
             completion = await (self._alone if several else self._call)(request, progress)
             progress.notes += self._learned.notes(request)
-            choices = self._cut(completion.choices, request)
-            return replace(completion, choices=tuple(choices))
+            if "stop" not in self._learned.dropped:
+                return completion
+            return replace(completion, choices=tuple(cut_at(completion.choices, request)))
         except PartlyFailed as error:
-            error.choices = dict(zip(error.choices, self._cut(error.choices.values(), request), strict=True))
+            if "stop" in self._learned.dropped:
+                error.choices = dict(zip(error.choices, cut_at(error.choices.values(), request), strict=True))
             raise
         except (asyncio.CancelledError, BrokenReply, CallTimeout):
             guess_prompt(progress, request)
             raise
-
-    def _cut(self, choices: Iterable[Choice], request: Request) -> Iterable[Choice]:
-        return cut_at(choices, request) if "stop" in self._learned.dropped else choices
 
     async def _call(self, request: Request, progress: Progress) -> Completion:
         body = self._body(request, Target(self.model, self._server, self.capabilities, self._learned))

@@ -143,6 +143,8 @@ def believed(told: Count, prompt_size: int, written: Written, limit: int) -> Cou
         prompt = None
     if output is not None and not can_be(output, written, limit):
         output = None
+    if prompt == told.prompt and output == told.output:
+        return told
     return replace(told, prompt=prompt, output=output)
 
 

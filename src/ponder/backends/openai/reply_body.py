@@ -23,7 +23,7 @@ class ReplyBody:
     """
 
     def __init__(self, pieces: AsyncIterator[bytes], content_type: str, pace: Pace) -> None:
-        self._pieces = self._in_time(pieces)
+        self._pieces = pieces
         self._content_type = content_type
         self._pace = pace
         self._begun = b""
@@ -31,6 +31,7 @@ class ReplyBody:
     async def is_stream(self) -> bool:
         """Whether it is a stream of events, once enough of it has come to tell."""
         async for piece in self._pieces:
+            self._pace.came()
             self._begun += piece
             if BOM.startswith(self._begun):
                 continue
@@ -51,15 +52,11 @@ class ReplyBody:
             return True
         return None if any(field.startswith(start) for field in _FIELDS) else False
 
-    async def _in_time(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for piece in pieces:
-            self._pace.came()
-            yield piece
-
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._begun:
             yield self._begun
         async for piece in self._pieces:
+            self._pace.came()
             yield piece
 
     async def whole(self) -> bytes:

@@ -325,7 +325,7 @@ def _outcome(call: _Call, error: Exception) -> dict[str, Any]:
 
 def _held(ceiling: Amount, progress: Progress) -> Amount:
     """What is set aside for a call, with the further calls that the backend had to make for it."""
-    return replace(ceiling, calls=ceiling.calls + progress.more)
+    return replace(ceiling, calls=ceiling.calls + progress.more) if progress.more else ceiling
 
 
 def out_of_time(lane: Lane, state: State) -> BudgetExhausted:
