@@ -26,6 +26,7 @@ _HOME = {
     "Count": "ponder.core.methods.options",
     "PonderError": "ponder.core.errors",
     "Problem": "ponder.core.problem",
+    "Reply": "ponder.core.completion",
     "Session": "ponder.core.session",
     "Share": "ponder.core.methods.options",
     "Store": "ponder.store.sqlite",
@@ -52,6 +53,7 @@ __all__ = [
     "Count",
     "PonderError",
     "Problem",
+    "Reply",
     "Session",
     "Share",
     "Store",
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from ponder.core.bill import Bill
     from ponder.core.branch import Branch
     from ponder.core.budget import Budget
+    from ponder.core.completion import Reply
     from ponder.core.errors import BudgetExhausted, PonderError, UsageError
     from ponder.core.methods.options import Between, Count, Share
     from ponder.core.methods.registry import strategy

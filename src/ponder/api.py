@@ -47,6 +47,7 @@ class Job:
     """Everything that defines a run, as plain data: what the store keeps and `aresume` starts from.
 
     `seeded` says that the seed was asked for, not drawn.
+    `models` are the specs of further models by their roles, with their `prices`.
     `owner` is the API key that asked for it, by name, where there are such; `asked` is a digest of what was asked.
     """
 
@@ -63,6 +64,8 @@ class Job:
     owner: str | None = None
     asked: str | None = None
     seeded: bool = False
+    models: Mapping[str, str] = field(default_factory=dict)
+    prices: Mapping[str, Price | None] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -83,6 +86,8 @@ class Job:
         values["settings"] = Settings(**settings)
         values["budget"] = Budget(**values["budget"])
         values["price"] = Price(**values["price"]) if values["price"] else None
+        prices = values.get("prices", {}).items()
+        values["prices"] = {role: Price(**price) if price else None for role, price in prices}
         return cls(**values)
 
 
@@ -91,6 +96,7 @@ async def asolve(
     *,
     strategy: str | Strategy | Plan = DEFAULT_STRATEGY,
     model: str | Backend | None = None,
+    models: Mapping[str, str | Backend] | None = None,
     budget: str | Budget | None = None,
     verifier: str | Verifier | Callable[..., Any] | None = None,
     max_tokens: int = 1024,
@@ -110,7 +116,8 @@ async def asolve(
 
     `strategy` is a spec such as ``"adaptive-consistency@0.5"``, or that of a controller, ``"cmc@0.5"``, or what
     `ponder.strategy` has made of a function; `model` a spec such as ``"local/qwen2.5-coder-1.5b"`` (the default),
-    ``"openai/gpt-4o-mini"`` or ``"qwen3@http://localhost:8000/v1"``, or a backend that is open already; `budget` is
+    ``"openai/gpt-4o-mini"`` or ``"qwen3@http://localhost:8000/v1"``, or a backend that is open already; `models`
+    are further ones, by the roles in which the strategy calls them (``{"judge": ...}``); `budget` is
     ``"tokens=20k,seconds=30,usd=0.05,calls=100"``. `max_tokens` bounds one branch; `thinking` its reasoning, by a
     level (``"none"``, ``"low"``, ``"medium"``, ``"high"``) or a number of tokens. What is not set is left to strategy
     and model. An answer whose confidence is under `abstain_below` is withheld. With `answers` "model" the model is
@@ -137,6 +144,7 @@ async def asolve(
     limits = Budget.parse(budget) if isinstance(budget, str) else budget or Budget()
     async with AsyncExitStack() as stack:
         backend = await _connected(model, stack)
+        others = {role: await _connected(other, stack) for role, other in (models or {}).items()}
         job = Job(
             messages=problem.messages,
             reference=problem.reference,
@@ -149,11 +157,14 @@ async def asolve(
             price=_price(price, backend),
             verifier=verifier if isinstance(verifier, str) else None,
             abstain_below=abstain_below,
+            models={role: other.name for role, other in others.items()},
+            prices={role: _price(None, other) for role, other in others.items()},
         )
         checker = _verifier(verifier if verifier is not None else problem.verifier)
         return await execute(
-            job, backend, plan=plan, problem=problem, verifier=checker, store=store, watch=watch, on_start=on_start
-        )
+            job, backend, models=others, plan=plan, problem=problem, verifier=checker, store=store, watch=watch,
+            on_start=on_start,
+        )  # fmt: skip
 
 
 def _blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
@@ -176,6 +187,7 @@ async def execute(
     job: Job,
     backend: Backend,
     *,
+    models: Mapping[str, Backend] | None = None,
     plan: Plan | None = None,
     problem: Problem | None = None,
     verifier: Verifier | None = None,
@@ -187,16 +199,20 @@ async def execute(
 ) -> Answer:
     """Carry out a job, or what is left of it when `store` has a run `run`; a new one gets that name.
 
-    With `claimed` the caller holds the claim of `run`.
+    `backend` is the main model, `models` are those of the job's other roles. With `claimed` the caller holds the claim
+    of `run`.
     `on_start` receives the run before it begins, to show or stop it, and the name it has in `store`; `watch` is told
     of streamed text.
     """
     plan = plan or parse_spec(job.strategy)
     problem = problem or Problem(messages=job.messages, reference=job.reference)
     verifier = verifier or _verifier(job.verifier)
-    if isinstance(backend, Prepares):
-        await backend.prepare()
+    models = models or {}
+    for one in (backend, *models.values()):
+        if isinstance(one, Prepares):
+            await one.prepare()
     _check(job, plan, problem, backend, verifier)
+    _check_roles(job, plan, models)
     with ExitStack() as stack:
         earlier = Recorded()
         if store is not None:
@@ -208,7 +224,8 @@ async def execute(
         share = Share(job.owner)
         live = Live(
             plan, problem, backend, answers=_answers(job.settings, problem), settings=job.settings, seed=job.seed,
-            budget=job.budget, price=job.price, verifier=verifier, journal=journal, recorded=earlier, watch=watch,
+            budget=job.budget, price=job.price, models=models, prices=job.prices, verifier=verifier,
+            journal=journal, recorded=earlier, watch=watch,
         )  # fmt: skip
         if on_start is not None:
             on_start(live, run)
@@ -223,7 +240,9 @@ async def execute(
             if earlier.entries and isinstance(error, KeyError | TypeError | ValueError | AttributeError):
                 raise StoreError(f"run {run} cannot go on: its journal is damaged ({describe(error)})") from error
             raise
-        answer = replace(answer, run=run, notes=(*answer.notes, *share.notes, *_unheeded(job, backend)))
+        answer = replace(
+            answer, run=run, notes=(*answer.notes, *share.notes, *_unheeded(job, backend), *_unused(plan, models))
+        )
         if journal is not None and journal.broken is not None:
             answer = replace(answer, notes=(*answer.notes, journal.broken))
         if store is not None and run is not None:
@@ -246,6 +265,11 @@ def _unheeded(job: Job, backend: Backend) -> list[str]:
     return [f"the seed was not used: {backend.name} does not take one, or does not repeat itself with it"]
 
 
+def _unused(plan: Plan, models: Mapping[str, Backend]) -> list[str]:
+    """What is to be said of models that the strategy has no use for."""
+    return [f"{plan.spec} has no use for the model {role!r}" for role in models if role not in plan.roles]
+
+
 def _earlier(store: RunStore, run: str, job: Job) -> Recorded:
     """What earlier lives of the run have done."""
     if store.find(run) is None:
@@ -266,6 +290,7 @@ async def aresume(
     store: RunStore,
     *,
     backend: Backend | None = None,
+    models: Mapping[str, Backend] | None = None,
     watch: Watch | None = None,
     on_start: OnStart | None = None,
 ) -> Answer:
@@ -283,7 +308,9 @@ async def aresume(
     job = Job.from_dict(row.job)
     async with AsyncExitStack() as stack:
         backend = backend or await _connected(job.model, stack)
-        return await execute(job, backend, store=store, run=row.id, watch=watch, on_start=on_start)
+        given = models or {}
+        others = {role: given.get(role) or await _connected(spec, stack) for role, spec in job.models.items()}
+        return await execute(job, backend, models=others, store=store, run=row.id, watch=watch, on_start=on_start)
 
 
 def _check(job: Job, plan: Plan, problem: Problem, backend: Backend, verifier: Verifier | None) -> None:
@@ -307,6 +334,22 @@ def _check(job: Job, plan: Plan, problem: Problem, backend: Backend, verifier: V
         raise UsageError(f"a budget in usd needs a price, and that of {backend.model} is not known; give price=")
     if job.abstain_below is not None and not 0 <= job.abstain_below <= 1:
         raise InvalidOption(f"abstain_below={job.abstain_below:g} must lie between 0 and 1")
+
+
+def _check_roles(job: Job, plan: Plan, models: Mapping[str, Backend]) -> None:
+    for role, needs in plan.roles.items():
+        if role not in models:
+            raise UsageError(f"{plan.spec} calls a second model as {role!r}; give one, models={{{role!r}: ...}}")
+        if missing := needs - models[role].capabilities:
+            names = ", ".join(sorted(capability.value for capability in missing))
+            raise MissingCapability(
+                f"{plan.spec} needs {names} of the model {role!r}, which {models[role].name} cannot do"
+            )
+    for role, model in models.items():
+        if job.budget.usd is not None and job.prices.get(role) is None:
+            raise UsageError(
+                f"a budget in usd needs all prices, and that of the model {role!r}, {model.name}, is not known"
+            )
 
 
 def _check_thinking(thinking: Thinking, backend: Backend) -> None:

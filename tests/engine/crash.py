@@ -108,7 +108,11 @@ def essence(outcome: Outcome, cut: int = 0) -> Any:
     """
     bill = outcome.bill
     assert bill is not None
-    bill = dataclasses.replace(bill, seconds=0, lost_calls=0, calls=bill.calls + cut)
+    main = bill.by_model.get("main")
+    models = {"main": dataclasses.replace(main, calls=main.calls + cut)} if main else {}
+    bill = dataclasses.replace(
+        bill, seconds=0, lost_calls=0, calls=bill.calls + cut, by_model={**bill.by_model, **models}
+    )
     if isinstance(outcome, PonderError):
         return type(outcome), str(outcome), bill
     return dataclasses.replace(outcome, bill=bill)

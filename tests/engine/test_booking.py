@@ -126,7 +126,7 @@ def test_a_chain_of_chats_is_as_long_as_all_of_them() -> None:
         draft = await s.chat(user("draft"))
         for _ in range(2):
             draft = await s.chat(user(f"criticise {draft}"))
-        return Answer(value=draft)
+        return Answer(value=draft.text)
 
     bill = solve(refines, counting({"": [3, 4, 5]})).bill
     assert (bill.output_tokens, bill.sequential_tokens, bill.calls) == (12, 12, 3)
@@ -344,7 +344,7 @@ def test_the_bill_is_the_fold_of_the_charges_in_the_journal() -> None:
     model = counting({"b0": [4, 1, 1], "b1": [4, 1, 6], "b2": [4, 1, 9], "": [2, *[3] * 4]})
     model.price = Price(0.15, 0.075, 0.6, "given")
     bill = solve(works, model, journal=journal, verifier=Judge()).bill
-    fold = Ledger(model.price)
+    fold = Ledger({"main": model.price})
     for entry in journal.entries:
         if entry.intent:
             assert entry.result is not None

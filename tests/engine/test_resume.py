@@ -52,7 +52,7 @@ def test_a_run_that_reaches_its_budget_stops_at_the_same_place(spec: str, model:
 async def thrifty(s: Session) -> Answer:
     """Goes on with small calls when large ones do not fit any more."""
     done = await s.extend(await s.sample(9))
-    return vote(done, because=await s.chat([{"role": "user", "content": "Sum up"}], max_tokens=3))
+    return vote(done, because=str(await s.chat([{"role": "user", "content": "Sum up"}], max_tokens=3)))
 
 
 @pytest.mark.parametrize("model", [steady, MANY_AT_ONCE])

@@ -67,7 +67,8 @@ class Walk:
                 self.seen.append(str(s.rng.random()))
                 return await s.extend(await s.sample(s.rng.randint(1, 3)))
             case "chat":
-                self.seen.append(await s.chat([{"role": "user", "content": f"{len(done)} so far"}], max_tokens=8))
+                said = await s.chat([{"role": "user", "content": f"{len(done)} so far"}], max_tokens=8)
+                self.seen.append(said.text)
             case "prune" if done:
                 await s.prune(done[s.rng.randrange(len(done))])
             case "score" if done:

@@ -122,7 +122,11 @@ OPERATIONS: dict[str, Callable[[Session, Any], Any]] = {
 
 
 def test_every_operation_is_in_the_table() -> None:
-    assert set(OPERATIONS) == {name for name in vars(Session) if not name.startswith("_")} - {"problem", "settings"}
+    assert set(OPERATIONS) == {name for name in vars(Session) if not name.startswith("_")} - {
+        "models",
+        "problem",
+        "settings",
+    }
 
 
 def kept(driver: str) -> tuple[Session, Any]:

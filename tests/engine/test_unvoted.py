@@ -151,7 +151,7 @@ def test_a_resumed_run_goes_on_without_the_score_that_failed() -> None:
     async def twice(s: Session) -> Answer:
         scored = await s.score(await s.extend(await s.sample(3)))
         said = await s.chat([{"role": "user", "content": str([branch.score for branch in scored])}])
-        return vote_by_score(scored, said)
+        return vote_by_score(scored, said.text)
 
     async def play(request: Request, progress: Progress) -> Completion:
         texts = {"b0": "Answer: 5", "b1": "Answer: 4", "b2": "Answer: 6"}
@@ -180,7 +180,7 @@ def test_a_strategy_that_went_on_without_its_verifier_does_so_again_when_it_is_r
             word = f"scored {(await s.score(branches))[0].score}"
         except VerifierError as error:
             word = str(error)
-        return Answer(value=await s.chat([{"role": "user", "content": word}]), stopped_because=word)
+        return Answer(value=(await s.chat([{"role": "user", "content": word}])).text, stopped_because=word)
 
     async def play(request: Request, progress: Progress) -> Completion:
         return said(request, "Answer: 4")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import threading
 from collections.abc import Awaitable, Callable
@@ -307,3 +308,5 @@ def test_a_strategy_that_will_not_be_ended_is_left_behind(kind: type[BaseExcepti
     outcome = virtually(main())
     assert isinstance(outcome, StrategyStuck if not inner else (StrategyError, kind))
     assert tries < 1000
+    del outcome
+    gc.collect()  # or some other test is blamed

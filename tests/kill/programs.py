@@ -59,7 +59,7 @@ async def tournament(s: Session) -> Answer:
     async def pair(number: int) -> Branch:
         left, right = await s.gather(contestant(), contestant())
         said = await s.chat([{"role": "user", "content": f"{number}: {left.text} or {right.text}?"}], max_tokens=12)
-        return left if len(said) % 2 else right
+        return left if len(said.text) % 2 else right
 
     winners = await s.gather(*(pair(number) for number in range(3)))
     return vote(await s.score(winners), lambda branch: branch.score or 0.0)

@@ -11,7 +11,7 @@ from ponder.core.voting.vote import vote
 
 __all__ = ["SEARCHES"]
 
-SEARCHES = ("budget-forcing", "scored-beam", "self-refine", "aggregation")
+SEARCHES = ("budget-forcing", "scored-beam", "self-refine", "aggregation", "judged")
 
 
 def user(text: str) -> list[dict[str, str]]:
@@ -74,3 +74,18 @@ async def aggregation(s: Session, population: int = 4, together: int = 2, rounds
         groups = [s.rng.sample(members, together) for _ in range(population)]
         members = await s.gather(*(merged(group) for group in groups))
     return vote(members)
+
+
+@strategy("judged")
+async def judged(s: Session, drafts: int = 3, judges: int = 3) -> Answer:
+    """Several judgements of every draft; the one that is praised most is taken (LLM as a judge: Zheng et al. 2023)."""
+
+    async def praise(draft: Branch) -> int:
+        asked = user(f"How good is this?\n{draft.text}")
+        replies = await s.chat(asked, n=judges, max_tokens=9, temperature=1.0, purpose="judge")
+        return sum(len(reply.text) for reply in replies)
+
+    found = await s.extend(await s.sample(drafts))
+    worth = await s.gather(*(praise(draft) for draft in found))
+    best = max(zip(worth, found, strict=True), key=lambda pair: (pair[0], pair[1].id))[1]
+    return vote([best], because=" ".join(map(str, worth)))

@@ -75,7 +75,7 @@ def test_a_run_whose_caller_gave_up_goes_on(store: RunStore) -> None:
 async def plans_first(s: Session) -> Answer:
     """A chat, then three samples."""
     plan = await s.chat([{"role": "user", "content": "What is the plan?"}])
-    return vote(await s.extend(await s.sample(3)), because=plan)
+    return vote(await s.extend(await s.sample(3)), because=plan.text)
 
 
 def moved(request: Request, index: int) -> Reply:

@@ -50,7 +50,8 @@ async def operations(s: Session, branch: ponder.Branch) -> None:
     assert_type(await s.probe([branch]), list[str | None])
     assert_type(await s.prune(branch), ponder.Branch)
     assert_type(await s.score([branch]), list[ponder.Branch])
-    assert_type(await s.chat([{"role": "user", "content": "Is it right?"}]), str)
+    assert_type(await s.chat([{"role": "user", "content": "Is it right?"}]), ponder.Reply)
+    assert_type(await s.chat([{"role": "user", "content": "Is it right?"}], n=2), list[ponder.Reply])
     assert_type(await s.gather(s.extend(branch), s.extend(branch)), list[ponder.Branch])
     async with s.as_completed(s.extend(branch), s.extend(branch)) as finished:
         async for done in finished:

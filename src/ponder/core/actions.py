@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ponder.core.backend import Message
+from ponder.core.bill import MAIN
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
 
@@ -42,10 +43,11 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Sample(Action):
-    """Open `n` branches from the prompt, or from `messages`; gives list[Branch]."""
+    """Open `n` branches of a model from the prompt, or from `messages`; gives list[Branch]."""
 
     n: int
     messages: tuple[Message, ...] | None = None
+    model: str = MAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,16 @@ class Score(Action):
 
 @dataclass(frozen=True, slots=True)
 class Chat(Action):
-    """A free call: critique, judge, merge; gives str."""
+    """`n` free replies: critique, judge, merge; gives list[Reply]."""
 
     messages: tuple[Message, ...]
-    max_tokens: int | None
-    temperature: float | None
+    n: int = 1
+    model: str = MAIN
+    max_tokens: int | None = None
+    temperature: float | None = None
+    schema: Mapping[str, Any] | None = None
+    logprobs: int = 0
+    purpose: str = "chat"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from ponder.core.backend import Backend
-from ponder.core.bill import Price
+from ponder.core.bill import MAIN, Price
 from ponder.core.budget import Budget
 from ponder.core.errors import InvalidOption, InvalidProblem
 from ponder.core.methods.registry import Plan, Strategy
@@ -29,6 +30,7 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     """
     _check_question(given["question"])
     _check_strategy(given["strategy"])
+    _check_models(given["models"])
     for name in ("model", "budget", "verifier", "price", "store"):
         value = given[name]
         named = isinstance(value, str) and name != "store"
@@ -78,6 +80,20 @@ def _check_strategy(strategy: object) -> None:
     raise InvalidOption(
         f'strategy={_shown(strategy)}: give a name such as "self-consistency(n=8)", or what @ponder.strategy made'
     )
+
+
+def _check_models(models: object) -> None:
+    if models is None:
+        return
+    if not isinstance(models, Mapping):
+        raise InvalidOption(f"models={_shown(models)} must be a dict from roles to models, such as {{'judge': ...}}")
+    for role, model in models.items():
+        if not isinstance(role, str) or not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", role):
+            raise InvalidOption(f"models: {_shown(role)} is no role; a role is a short name in lower case, as 'judge'")
+        if role == MAIN:
+            raise InvalidOption("models: the main model is given as model=, others by their roles in models=")
+        if not isinstance(model, str) and not _FITS["model"](model):
+            raise InvalidOption(f"models[{role!r}]={_shown(model)}: {_WANTED['model']}")
 
 
 def _is_number(value: object) -> bool:

@@ -22,7 +22,7 @@ class Branch:
     answers equal to it in this run, so that equal answers are equal strings; None abstains. `raw_answer` is how
     this branch put it. `logprob` is the mean log-probability of its tokens, `score` what the verifier gave.
     `tool_calls` are what it ends with in place of a text, as the chat API has them. `messages` is the prompt that the
-    strategy gave it; None means the problem's.
+    strategy gave it; None means the problem's. `model` is the role of the model that writes it.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Branch:
     error: str | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     messages: tuple[Mapping[str, Any], ...] | None = None
+    model: str = "main"
 
     @property
     def complete(self) -> bool:

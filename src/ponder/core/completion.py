@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Choice", "Completion", "Finish", "Usage"]
+from ponder.core.text.json_values import decode
 
+__all__ = ["Choice", "Completion", "Finish", "Reply", "Usage"]
 
 Finish = Literal["stop", "length", "boundary", "content_filter"]
 """Why a model stopped: by itself, at `max_tokens`, at one of the request's `stop` strings, or cut by a filter."""
@@ -58,3 +60,33 @@ class Completion:
 
     choices: tuple[Choice, ...]
     usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model said to a strategy's own messages; as a string it is its `text`.
+
+    `tokens` counts everything generated, `thinking` included. `logprob` and `first` are those of `Choice`, where
+    log-probabilities were asked for. `parsed` is the JSON value of the text where a schema was asked for; None if the
+    text is no JSON.
+    """
+
+    text: str
+    tokens: int
+    finish: Finish
+    thinking: str = ""
+    logprob: float | None = None
+    first: Mapping[str, float] = field(default_factory=dict)
+    parsed: Any = None
+
+    def __str__(self) -> str:
+        return self.text
+
+    @classmethod
+    def of(cls, choice: Choice, *, structured: bool) -> Reply:
+        """The reply that a choice is; with `structured` its text is read as JSON."""
+        parsed = None
+        if structured:
+            with suppress(ValueError):
+                parsed = decode(choice.text)
+        return cls(choice.text, choice.tokens, choice.finish, choice.thinking, choice.logprob, choice.first, parsed)

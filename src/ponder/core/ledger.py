@@ -2,26 +2,57 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from operator import add, attrgetter
+from types import MappingProxyType
+from typing import Any
 
-from ponder.core.bill import Bill, Price
+from ponder.core.bill import MAIN, Bill, ModelBill, Price
 from ponder.core.budget import Amount
+from ponder.core.errors import InvalidOption
 
-__all__ = ["Charge", "Ledger", "Purpose"]
+__all__ = ["PURPOSES", "Charge", "Ledger", "check_purpose"]
 
-Purpose = Literal["branch", "chat", "probe", "verifier"]
+PURPOSES: Mapping[str, str] = MappingProxyType(
+    {
+        "branch": "samples, and what they grow to",
+        "chat": "free calls of a strategy",
+        "judge": "comparing and grading replies",
+        "synthesis": "writing one reply from several",
+        "probe": "what a branch would answer now",
+        "verifier": "scoring branches",
+        "tool": "tools that a branch has called",
+    }
+)
+"""What tokens are generated for. A strategy may have purposes of its own: short names in lower case."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+def check_purpose(name: str) -> str:
+    """The name of a purpose.
+
+    Raises:
+        InvalidOption: it cannot be one.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidOption(f"purpose={name!r:.60}: a purpose is a short name in lower case, as {', '.join(PURPOSES)}")
+    return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
     """One entry of the ledger: what one call, or the cut of one branch, adds to the bill.
 
-    All counts are tokens. `output` includes `thinking`; `discarded` is the part of all output so far that no answer
-    will use (failed attempts, branches that were cut), `estimated` the part of prompt and output that nobody counted.
+    `model` is the role of the model that was called. All counts are tokens. `output` includes `thinking`; `discarded`
+    is the part of all output so far that no answer will use (failed attempts, branches that were cut), `estimated` the
+    part of prompt and output that nobody counted.
     """
 
-    purpose: Purpose = "branch"
+    purpose: str = "branch"
+    model: str = MAIN
     prompt: int = 0
     cached: int = 0
     output: int = 0
@@ -33,76 +64,98 @@ class Charge:
     estimated: int = 0
 
     def __add__(self, other: Charge) -> Charge:
-        return Charge(
-            purpose=self.purpose,
-            prompt=self.prompt + other.prompt,
-            cached=self.cached + other.cached,
-            output=self.output + other.output,
-            thinking=self.thinking + other.thinking,
-            discarded=self.discarded + other.discarded,
-            calls=self.calls + other.calls,
-            retries=self.retries + other.retries,
-            failures=self.failures + other.failures,
-            estimated=self.estimated + other.estimated,
-        )
+        return _charge(self.purpose, self.model, map(add, _counts(self), _counts(other)))
 
     def amount(self, price: Price | None) -> Amount:
-        """The same as budgets count it."""
+        """The same as budgets count it; `price` is that of its model."""
         usd = price.cost(self.prompt, self.cached, self.output) if price else 0.0
         return Amount(tokens=self.output, calls=self.calls, usd=usd)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, without the zeros."""
+        """Plain data, without the zeros, and without the model if it is the main one."""
         # Not by `asdict`, which copies every value and takes ten times as long: every call passes here.
-        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
+        data: dict[str, Any] = {"purpose": self.purpose}
+        if self.model != MAIN:
+            data["model"] = self.model
+        return data | {name: value for name in _COUNTS if (value := getattr(self, name))}
+
+
+_COUNTS = tuple(field.name for field in fields(Charge) if field.name not in ("purpose", "model"))
+
+_counts: Callable[[Charge], tuple[int, ...]] = attrgetter(*_COUNTS)
+
+
+def _charge(purpose: str, model: str, counts: Iterable[int]) -> Charge:
+    return Charge(purpose=purpose, model=model, **dict(zip(_COUNTS, counts, strict=True)))
 
 
 class Ledger:
-    """Adds up the charges of a run.
+    """Adds up the charges of a run. `prices` has those of its models by their roles, None where nobody knows it.
 
     Whoever knows of them sets `sequential_tokens` and `lost_calls`.
     """
 
-    def __init__(self, price: Price | None = None) -> None:
+    def __init__(self, prices: Mapping[str, Price | None] | None = None) -> None:
         self.sequential_tokens = 0
         self.lost_calls = 0
-        self._price = price
-        self._generated: dict[Purpose, int] = dict.fromkeys(get_args(Purpose), 0)
-        self._prompt = self._cached = self._thinking = self._discarded = self._estimated = 0
-        self._calls = self._retries = self._failures = 0
+        self._prices = prices or {}
+        self._sums: dict[tuple[str, str], Iterable[int]] = {}
 
     def book(self, charge: Charge) -> None:
         """Add one more charge."""
-        self._generated[charge.purpose] += charge.output
-        self._prompt += charge.prompt
-        self._cached += charge.cached
-        self._thinking += charge.thinking
-        self._discarded += charge.discarded
-        self._estimated += charge.estimated
-        self._calls += charge.calls
-        self._retries += charge.retries
-        self._failures += charge.failures
+        key = charge.purpose, charge.model
+        earlier = self._sums.get(key)
+        self._sums[key] = _counts(charge) if earlier is None else tuple(map(add, earlier, _counts(charge)))
 
     @property
     def bill(self) -> Bill:
         """What the charges so far come to."""
-        generated, price = self._generated, self._price
+        total = Charge()
+        purposes: dict[str, int] = {}
+        models: dict[str, Charge] = {}
+        for (purpose, model), counts in self._sums.items():
+            charge = _charge(purpose, model, counts)
+            total += charge
+            if charge.output:
+                purposes[purpose] = purposes.get(purpose, 0) + charge.output
+            if charge.calls or charge.output:
+                models[model] = models.get(model, Charge()) + charge
         # From the totals: a sum of dollars would depend on the charges' order, and a resumed run has another order.
-        usd = None if price is None else price.cost(self._prompt, self._cached, sum(generated.values()))
+        parts = {model: self._part(model, models[model]) for model in sorted(models)}
+        dollars = [part.usd for part in parts.values()]
+        price = self._prices.get(MAIN)
+        probes, verifiers = purposes.get("probe", 0), purposes.get("verifier", 0)
         return Bill(
-            prompt_tokens=self._prompt,
-            cached_prompt_tokens=self._cached,
-            output_tokens=generated["branch"] + generated["chat"],
-            thinking_tokens=self._thinking,
-            probe_tokens=generated["probe"],
-            verifier_tokens=generated["verifier"],
-            discarded_tokens=self._discarded,
-            estimated_tokens=self._estimated,
+            prompt_tokens=total.prompt,
+            cached_prompt_tokens=total.cached,
+            output_tokens=total.output - probes - verifiers,
+            thinking_tokens=total.thinking,
+            probe_tokens=probes,
+            verifier_tokens=verifiers,
+            discarded_tokens=total.discarded,
+            estimated_tokens=total.estimated,
             sequential_tokens=self.sequential_tokens,
-            calls=self._calls,
-            retries=self._retries,
-            failed_calls=self._failures,
+            calls=total.calls,
+            retries=total.retries,
+            failed_calls=total.failures,
             lost_calls=self.lost_calls,
-            usd=usd,
+            usd=_total(dollars) if dollars else (None if price is None else 0.0),
             price=price,
+            by_purpose=dict(sorted(purposes.items())),
+            by_model=parts,
         )
+
+    def _part(self, model: str, charge: Charge) -> ModelBill:
+        price = self._prices.get(model)
+        return ModelBill(
+            prompt_tokens=charge.prompt,
+            cached_prompt_tokens=charge.cached,
+            output_tokens=charge.output,
+            calls=charge.calls,
+            usd=None if price is None else price.cost(charge.prompt, charge.cached, charge.output),
+        )
+
+
+def _total(dollars: list[float | None]) -> float | None:
+    known = [usd for usd in dollars if usd is not None]
+    return sum(known) if len(known) == len(dollars) else None

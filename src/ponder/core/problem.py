@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ponder.core.backend import Capability, Message, Request
+from ponder.core.bill import MAIN
 from ponder.core.branch import Branch
 from ponder.core.completion import Completion
 from ponder.core.errors import InvalidProblem, VerifierError
@@ -134,8 +135,8 @@ Reads = Literal["answer", "reply", "prefix"]
 class Ask(Protocol):
     """How a verifier calls the model: like a backend, but booked as verification."""
 
-    async def __call__(self, request: Request) -> Completion:
-        """The reply to `request`."""
+    async def __call__(self, request: Request, model: str = MAIN) -> Completion:
+        """The reply to `request`, of the run's model with the role `model`."""
         ...
 
 

@@ -8,18 +8,22 @@ model, against recorded traces, and against the journal of a run that crashed.
 from __future__ import annotations
 
 import inspect
+import json
 import random
 import threading
 import types
-from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, get_args, overload
 
 from ponder.core import actions
 from ponder.core.backend import Message
+from ponder.core.bill import MAIN
 from ponder.core.branch import Branch
 from ponder.core.budget import Budget
-from ponder.core.errors import InvalidOption, SessionMisused
+from ponder.core.completion import Reply
+from ponder.core.errors import InvalidOption, SessionMisused, UnknownName
+from ponder.core.ledger import check_purpose
 from ponder.core.problem import Problem
 from ponder.core.settings import Settings
 
@@ -31,6 +35,11 @@ MAX_BRANCHES = 4096
 MOST_APPENDED = 1_000_000
 """Characters, as in a question."""
 
+LARGEST_SCHEMA = 100_000
+"""Characters of JSON."""
+MOST_LOGPROBS = 20
+"""As the chat API has it."""
+
 REFUSALS = 100
 """How often a session refuses what it is not to be used for. Whoever goes on is let through to a driver that is none:
 a loop that takes no error for an answer would never end otherwise."""
@@ -39,15 +48,16 @@ a loop that takes no error for an answer would never end otherwise."""
 class Session:
     """A strategy's hold on one run.
 
-    `problem` is what is asked, without its reference answer. `rng` is the only source of randomness: it is seeded by
-    the run and by the lane, so that a resumed run draws the same numbers.
+    `problem` is what is asked, without its reference answer. `models` are the roles of the run's models. `rng` is the
+    only source of randomness: it is seeded by the run and by the lane, so that a resumed run draws the same numbers.
     """
 
-    __slots__ = ("_over", "_refused", "_rng", "_stepping", "problem", "settings")
+    __slots__ = ("_over", "_refused", "_rng", "_stepping", "models", "problem", "settings")
 
-    def __init__(self, problem: Problem, settings: Settings) -> None:
+    def __init__(self, problem: Problem, settings: Settings, models: Iterable[str] = (MAIN,)) -> None:
         self.problem = replace(problem, reference=None, verifier=None)
         self.settings = settings
+        self.models = frozenset(models)
         self._rng = random.Random(0)
         self._stepping: int | None = None
         self._over = False
@@ -84,6 +94,10 @@ class Session:
             _drop(actions.Gather(children))
             self._refuse()
 
+    def _check_role(self, model: str) -> None:
+        if model not in self.models:
+            raise UnknownName("model", str(model), sorted(self.models))
+
     def _refuse(self) -> None:
         self._refused += 1
         if self._refused > REFUSALS:
@@ -95,15 +109,19 @@ class Session:
             "coroutines that it gives to gather() and as_completed()"
         )
 
-    async def sample(self, n: int = 1, *, messages: Iterable[Message] | None = None) -> list[Branch]:
+    async def sample(self, n: int = 1, *, messages: Iterable[Message] | None = None, model: str = MAIN) -> list[Branch]:
         """Open `n` branches from the problem's prompt, or from `messages` in its place; all of them vote alike.
 
-        Nothing is generated until they are extended.
+        `model` is the role of the model that writes them. Nothing is generated until they are extended.
+
+        Raises:
+            UnknownName: the run has no model of this role.
         """
         self._check_over()
         _check_count("sample", n)
+        self._check_role(model)
         prompt = None if messages is None else Problem.of(list(messages)).messages
-        branches: list[Branch] = await self._perform(actions.Sample(n, prompt))
+        branches: list[Branch] = await self._perform(actions.Sample(n, prompt, model))
         return branches
 
     @overload
@@ -193,15 +211,66 @@ class Session:
         self._check_over()
         return _shape(which, await self._perform(actions.Score(_tuple(which))))
 
+    @overload
     async def chat(
-        self, messages: Iterable[Message], *, max_tokens: int | None = None, temperature: float | None = None
-    ) -> str:
-        """One free call to the model; returns the reply's visible text."""
+        self,
+        messages: Iterable[Message],
+        *,
+        n: None = None,
+        model: str = MAIN,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        schema: Mapping[str, Any] | None = None,
+        logprobs: int = 0,
+        purpose: str = "chat",
+    ) -> Reply: ...
+    @overload
+    async def chat(
+        self,
+        messages: Iterable[Message],
+        *,
+        n: int,
+        model: str = MAIN,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        schema: Mapping[str, Any] | None = None,
+        logprobs: int = 0,
+        purpose: str = "chat",
+    ) -> list[Reply]: ...
+    async def chat(
+        self,
+        messages: Iterable[Message],
+        *,
+        n: int | None = None,
+        model: str = MAIN,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        schema: Mapping[str, Any] | None = None,
+        logprobs: int = 0,
+        purpose: str = "chat",
+    ) -> Reply | list[Reply]:
+        """Say something of the strategy's own to a model: to criticise, judge, merge. Returns its reply.
+
+        With `n` a list of as many replies; those whose call failed are missing, and a note says so. `model` is the
+        role of the model. `schema` is a JSON schema, into which the reply is forced; its value is `Reply.parsed`.
+        `logprobs` is how many of the likeliest first tokens `Reply.first` is to have. The bill shows what all calls of
+        one `purpose` took.
+
+        Raises:
+            MissingCapability: the model cannot be forced into a schema, or tells no log-probabilities.
+            UnknownName: the run has no model of this role.
+            BackendError: all calls failed.
+            BudgetExhausted: the budget does not suffice.
+        """
         self._check_over()
+        _check_count("chat", 1 if n is None else n)
         _check_tokens("chat(max_tokens", max_tokens)
+        self._check_role(model)
+        _check_chat(schema, logprobs, purpose)
         said = Problem.of(list(messages)).messages
-        reply: str = await self._perform(actions.Chat(said, max_tokens, temperature))
-        return reply
+        asked = actions.Chat(said, n or 1, model, max_tokens, temperature, schema, logprobs, purpose)
+        replies: list[Reply] = await self._perform(asked)
+        return replies[0] if n is None else replies
 
     async def clock(self) -> float:
         """Seconds since the run began (in replay: sequential tokens)."""
@@ -288,6 +357,17 @@ def _check_count(operation: str, n: int) -> None:
         raise TypeError(f"{operation}({n!r:.60}): n must be a whole number")
     if not 1 <= n <= MAX_BRANCHES:
         raise InvalidOption(f"{operation}({n}): n must lie between 1 and {MAX_BRANCHES}")
+
+
+def _check_chat(schema: object, logprobs: object, purpose: str) -> None:
+    if schema is not None and not isinstance(schema, Mapping):
+        raise TypeError(f"chat(schema={schema!r:.60}): a JSON schema is a dict")
+    if schema is not None and len(json.dumps(schema, default=str)) > LARGEST_SCHEMA:
+        raise InvalidOption(f"chat(schema=...): the schema has more than {LARGEST_SCHEMA:,} characters")
+    if not isinstance(logprobs, int) or not 0 <= logprobs <= MOST_LOGPROBS:
+        raise InvalidOption(f"chat(logprobs={logprobs!r:.60}): must be a number of tokens from 0 to {MOST_LOGPROBS}")
+    if check_purpose(purpose) in ("branch", "probe", "verifier", "tool"):
+        raise InvalidOption(f"chat(purpose={purpose!r}): what the engine itself books; take another name, as 'judge'")
 
 
 def _check_children(operation: str, children: Sequence[Any]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from ponder.core.actions import Until
+from ponder.core.actions import Chat, Until
 from ponder.core.branch import Branch
+from ponder.core.completion import Reply
 from ponder.core.problem import Reads
 
 __all__ = ["Environment"]
@@ -31,6 +33,14 @@ class Environment(Protocol):
 
         Raises:
             MissingCapability: they cannot.
+        """
+        ...
+
+    def chat(self, asked: Chat) -> Sequence[Reply]:
+        """The replies to a strategy's own messages.
+
+        Raises:
+            MissingCapability: it knows of none.
         """
         ...
 

@@ -31,6 +31,11 @@ class Lane:
     cancellable: bool = False
     limits: list[tuple[Account, float]] = field(default_factory=list)
 
+    def name_branch(self) -> str:
+        """A name for one more branch that this lane opens."""
+        self.opened += 1
+        return f"{self.name}b{self.opened - 1}"
+
     def child(self, index: int, seed: int) -> Lane:
         """The lane of the index-th child of the current action."""
         name = f"{self.name}{self.step}.{index}/"

@@ -105,7 +105,7 @@ class _Simulation:
         self._environment = environment
         self._settings = settings
         self._seed = seed
-        self._state = State(budget, None, seed, settings.max_tokens)
+        self._state = State(budget, {}, seed, settings.max_tokens)
         self._session = Session(problem, settings)
         self._root = _Task(self._state.lane(), plan.start(self._session))
         self._ready: deque[tuple[_Task, Any, Exception | None]] = deque([(self._root, None, None)])
@@ -205,7 +205,7 @@ class _Simulation:
         lane, state = task.lane, self._state
         match action:
             case actions.Sample():
-                return state.open(lane, action.n, messages=action.messages)
+                return state.open(lane, action)
             case actions.Append():
                 self._environment.append(action.branch, action.text)
                 return state.append(action.branch, action.text)
@@ -213,13 +213,15 @@ class _Simulation:
                 live = [branch for branch in map(state.current, action.branches) if branch.live]
                 return self._extend(task, action, live, live)
             case actions.Fork():
-                return state.open(lane, action.n, state.current(action.branch))
+                return state.fork(lane, action.branch, action.n)
             case actions.Prune():
                 return [state.end(branch, "pruned") for branch in action.branches]
             case actions.Probe():
                 return self._probe(task, [state.current(branch) for branch in action.branches])
             case actions.Score():
                 return self._score(task, [state.current(branch) for branch in action.branches])
+            case actions.Chat():
+                return self._chat(task, action)
             case actions.Clock():
                 return float(lane.depth)
             case actions.Gather() | actions.Race():
@@ -303,6 +305,10 @@ class _Simulation:
         found = [(b.answer, 0) if not b.live else self._environment.probe(b) for b in branches]
         return self._ask(task, "probe", [tokens for _, tokens in found], lambda: [answer for answer, _ in found])
 
+    def _chat(self, task: _Task, action: actions.Chat) -> Any:
+        replies = list(self._environment.chat(action))
+        return self._ask(task, action.purpose, [reply.tokens for reply in replies], lambda: replies)
+
     def _score(self, task: _Task, branches: list[Branch]) -> Any:
         reads = self._environment.reads
         for branch in branches:
@@ -356,12 +362,12 @@ class _Simulation:
             return branch.score, 0
         return (0.0, 0) if worthless(branch, reads) else self._environment.score(branch)
 
-    def _ask(self, task: _Task, purpose: Any, costs: Sequence[int], result: Callable[[], Any]) -> Any:
+    def _ask(self, task: _Task, purpose: str, costs: Sequence[int], result: Callable[[], Any]) -> Any:
         """Calls beside the branches: all at once, each charged for its tokens."""
         task.lane.account.reserve(Amount(tokens=sum(costs), calls=sum(cost > 0 for cost in costs)))
         return self._beside(task.lane, purpose, costs, result)
 
-    def _beside(self, lane: Lane, purpose: Any, costs: Sequence[int], result: Callable[[], Any]) -> Any:
+    def _beside(self, lane: Lane, purpose: str, costs: Sequence[int], result: Callable[[], Any]) -> Any:
         """Carry out calls whose costs are reserved."""
         ceilings = [Amount(tokens=cost, calls=1) for cost in costs if cost]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from ponder.core.actions import Sample
 from ponder.core.answer import Answer
-from ponder.core.backend import Message
 from ponder.core.bill import Bill, Price
 from ponder.core.branch import Branch, Ending
 from ponder.core.budget import Account, Amount, Budget
@@ -28,16 +28,16 @@ UNUSED = ("pruned", "failed", "budget")
 class State:
     """A run's branches, money and remarks."""
 
-    def __init__(self, budget: Budget, price: Price | None, seed: int, max_tokens: int = 0) -> None:
+    def __init__(self, budget: Budget, prices: Mapping[str, Price | None], seed: int, max_tokens: int = 0) -> None:
         self._max_tokens = max_tokens
         self.root = Account(budget)
-        self.price = price
+        self.prices = prices
         self.seed = seed
         self.branches: dict[str, Branch] = {}
         self.notes: list[str] = []
         self.exhausted: BudgetExhausted | None = None
         self.deadline = float("inf")
-        self._ledger = Ledger(price)
+        self._ledger = Ledger(prices)
         self._looked: dict[str, set[tuple[object, ...]]] = {}
         self._starts: dict[str, int] = {}
         self._children: dict[str, list[str]] = {}
@@ -47,7 +47,7 @@ class State:
         """Book what an earlier life of the run had spent, and how many of its calls have no known outcome."""
         for charge in charges:
             self.book(charge)
-            self.root.settle(Amount(), charge.amount(self.price))
+            self.root.settle(Amount(), charge.amount(self.prices.get(charge.model)))
         self._ledger.lost_calls = lost
 
     @property
@@ -59,21 +59,19 @@ class State:
         """The root lane."""
         return Lane("", self.root, lane_rng(self.seed, ""))
 
-    def open(
-        self, lane: Lane, n: int, parent: Branch | None = None, messages: tuple[Message, ...] | None = None
-    ) -> list[Branch]:
+    def open(self, lane: Lane, asked: Sample) -> list[Branch]:
         """New branches, named by the lane that opens them."""
-        made = []
-        for _ in range(n):
-            identity = f"{lane.name}b{lane.opened}"
-            lane.opened += 1
-            branch = Branch(id=identity, messages=messages)
-            if parent is not None:
-                branch = replace(parent, id=identity, parent=parent.id)
-                self._starts[identity] = parent.tokens
-                self._children.setdefault(parent.id, []).append(identity)
-            made.append(self.put(branch))
-        return made
+        names = [lane.name_branch() for _ in range(asked.n)]
+        return [self.put(Branch(id=name, messages=asked.messages, model=asked.model)) for name in names]
+
+    def fork(self, lane: Lane, parent: Branch, n: int) -> list[Branch]:
+        """Children of a branch, that stand where it does."""
+        parent = self.current(parent)
+        names = [lane.name_branch() for _ in range(n)]
+        for name in names:
+            self._starts[name] = parent.tokens
+            self._children.setdefault(parent.id, []).append(name)
+        return [self.put(replace(parent, id=name, parent=parent.id)) for name in names]
 
     def current(self, branch: Branch) -> Branch:
         """The newest state of a branch: a strategy may hold an older one.

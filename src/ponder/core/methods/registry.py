@@ -18,6 +18,7 @@ __all__ = ["Plan", "Strategy", "register", "registered", "strategy"]
 
 Program = Callable[..., Coroutine[Any, Any, Answer]]
 Options = Mapping[str, Any]
+Roles = Mapping[str, Iterable[Capability]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Strategy:
 
     `effort` maps a number in [0, 1] to options such that more effort never spends less. `needs` says what the backend
     must be able to do under given options, `verifier` whether these options need a verifier, or what it must read:
-    "prefix" for one that scores replies which are still under way (`ponder.core.problem.reads_of`).
+    "prefix" for one that scores replies which are still under way (`ponder.core.problem.reads_of`). `roles` are the
+    models that it needs besides the main one, and what each must be able to do.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Strategy:
     needs: Callable[[Options], frozenset[Capability]]
     verifier: Callable[[Options], bool | Reads]
     summary: str
+    roles: Callable[[Options], Roles] = lambda _: {}
 
     @classmethod
     def of(
@@ -46,6 +49,9 @@ class Strategy:
         effort: Callable[[float], Options] | None = None,
         needs: Iterable[Capability] | Callable[[Options], Iterable[Capability]] = (),
         verifier: bool | Reads | Callable[[Options], bool | Reads] = False,
+        roles: Mapping[str, Iterable[Capability]]
+        | Callable[[Options], Mapping[str, Iterable[Capability]]]
+        | None = None,
     ) -> Strategy:
         """A strategy that is in no registry; see `strategy`."""
         declared = options.declared(program)
@@ -57,6 +63,7 @@ class Strategy:
             needs=lambda values: frozenset(needs(values) if callable(needs) else needs) | {Capability.SAMPLE},
             verifier=lambda values: verifier(values) if callable(verifier) else verifier,
             summary=(program.__doc__ or "").strip().split("\n")[0],
+            roles=lambda values: roles(values) if callable(roles) else roles or {},
         )
 
     def plan(self, effort: float | None = None, /, **given: Any) -> Plan:
@@ -83,6 +90,11 @@ class Plan:
     def needs(self) -> frozenset[Capability]:
         """What the backend must be able to do."""
         return self.strategy.needs(self.values)
+
+    @property
+    def roles(self) -> Mapping[str, frozenset[Capability]]:
+        """The models that it needs besides the main one, and what each must be able to do."""
+        return {role: frozenset(needs) for role, needs in self.strategy.roles(self.values).items()}
 
     @property
     def needs_verifier(self) -> bool:
@@ -113,6 +125,7 @@ def strategy(
     effort: Callable[[float], Options] | None = None,
     needs: Iterable[Capability] | Callable[[Options], Iterable[Capability]] = (),
     verifier: bool | Reads | Callable[[Options], bool | Reads] = False,
+    roles: Roles | Callable[[Options], Roles] | None = None,
 ) -> Callable[[Program], Strategy]:
     """Make an ``async def program(s: Session, **options) -> Answer`` a strategy and register it under its name.
 
@@ -123,7 +136,7 @@ def strategy(
         raise TypeError("write @strategy() or @strategy(NAME): the decorator needs its parentheses")
 
     def decorate(program: Program) -> Strategy:
-        made = Strategy.of(program, name, effort=effort, needs=needs, verifier=verifier)
+        made = Strategy.of(program, name, effort=effort, needs=needs, verifier=verifier, roles=roles)
         register(made)
         return made
 

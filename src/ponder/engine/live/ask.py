@@ -10,13 +10,15 @@ from dataclasses import replace
 import anyio
 
 from ponder.core.actions import Chat
-from ponder.core.backend import Request
+from ponder.core.backend import Capability, Request
+from ponder.core.bill import MAIN
 from ponder.core.branch import Branch
-from ponder.core.completion import Completion
+from ponder.core.completion import Choice, Completion, Reply
 from ponder.core.errors import (
     BackendError,
     BudgetExhausted,
     MissingCapability,
+    PartlyFailed,
     PonderError,
     Rejected,
     UsageError,
@@ -69,13 +71,14 @@ class Beside:
             request = self._requests.build(
                 max_tokens=self._requests.settings.probe_tokens,
                 messages=branch.messages,
+                model=branch.model,
                 prefix=so_far(branch) + self._requests.settings.probe,
                 stop=("\n",),
                 temperature=0.0,
                 branches=(branch.id,),
             )
             with self._tolerated(failures):
-                completion = await self._caller.make(lane, step, branch.id, "probe", request)
+                completion = await self._caller.make(lane, step, branch.id, "probe", request, branch.model)
                 text = self._requests.settings.probe + completion.choices[0].text
                 return (await self._clusters.answer(text))[1], completion.usage.output
             return None, 0
@@ -152,9 +155,11 @@ class Beside:
             failures.append(VerifierError(earlier["unscored"]))
             return 0
 
-        async def ask(request: Request) -> Completion:
+        async def ask(request: Request, model: str = MAIN) -> Completion:
             nonlocal chain
-            completion = await self._caller.make(lane, step, f"{branch.id}?{next(number)}", "verifier", request)
+            self._requests.check_role(model)
+            part = f"{branch.id}?{next(number)}"
+            completion = await self._caller.make(lane, step, part, "verifier", request, model)
             chain += max(choice.tokens for choice in completion.choices)
             return completion
 
@@ -173,17 +178,62 @@ class Beside:
             self._state.exhaust(out_of_time(lane, self._state))
         return chain
 
-    async def chat(self, lane: Lane, action: Chat) -> str:
-        """The visible text of the reply."""
+    async def chat(self, lane: Lane, action: Chat) -> list[Reply]:
+        """The replies; where some of several calls failed, those that came."""
+        requests, model = self._requests, action.model
+        if action.schema is not None:
+            requests.require(Capability.SCHEMA, "be forced into a JSON schema", model)
+        if action.logprobs:
+            requests.require(Capability.LOGPROBS, "tell log-probabilities", model)
         request = replace(
-            self._requests.build(
-                max_tokens=action.max_tokens or self._requests.settings.max_tokens,
+            requests.build(
+                max_tokens=action.max_tokens or requests.settings.max_tokens,
+                model=model,
                 temperature=action.temperature,
-                seed=self._requests.seed(None, f"{lane.name}{lane.step}"),
+                seed=requests.seed(f"{lane.name}{lane.step}", model),
             ),
             messages=action.messages,
+            n=action.n,
+            schema=action.schema,
+            logprobs=action.logprobs,
             options={},  # tools and formats are for the answer, not for what is said about it
         )
-        completion = await self._caller.make(lane, lane.step, "", "chat", request)
-        self._state.deepen(lane, lane.depth + completion.usage.output)
-        return completion.choices[0].text
+        failures: list[PonderError] = []
+        parts = self._parts(lane, request, model)
+        found = await together([self._said(lane, part, one, action, failures) for part, one in parts])
+        choices = [choice for some in found for choice in some]
+        self._state.deepen(lane, lane.depth + max((choice.tokens for choice in choices), default=0))
+        if not choices:
+            raise failures[0]
+        if failures:
+            self._state.notes.append(f"{action.n - len(choices)} of {action.n} replies failed: {failures[0]}")
+        return [Reply.of(choice, structured=action.schema is not None) for choice in choices]
+
+    def _parts(self, lane: Lane, request: Request, model: str) -> list[tuple[str, Request]]:
+        """The calls that give so many replies: one, if an earlier life of the run had it so or the model can."""
+        n = request.n
+        planned = self._memory.planned(lane, lane.step, "")
+        most = planned or (self._requests.in_one_call(n, model) if self._requests.can(Capability.N, model) else 1)
+        if most >= n:
+            return [("", request)]
+        parts = []
+        for at, start in enumerate(range(0, n, most)):
+            seed = self._requests.seed(f"{lane.name}{lane.step}.{at}", model)
+            parts.append((str(at) if at else "", replace(request, n=min(most, n - start), seed=seed)))
+        return parts
+
+    async def _said(
+        self, lane: Lane, part: str, request: Request, action: Chat, failures: list[PonderError]
+    ) -> Sequence[Choice]:
+        """What one call gave; nothing if it failed, which is one of `failures` then."""
+        try:
+            completion = await self._caller.make(lane, lane.step, part, action.purpose, request, action.model)
+        except (Rejected, BudgetExhausted):
+            raise
+        except PartlyFailed as error:
+            failures.append(error.cause)
+            return tuple(error.choices.values())
+        except BackendError as error:
+            failures.append(error)
+            return ()
+        return completion.choices

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ import anyio
 import stamina
 
 from ponder.core.backend import Backend, Progress, Request
+from ponder.core.bill import MAIN
 from ponder.core.branch import Ending
 from ponder.core.budget import Amount
 from ponder.core.completion import Choice, Completion
@@ -24,7 +26,7 @@ from ponder.core.errors import (
     StrategyError,
     describe,
 )
-from ponder.core.ledger import Charge, Purpose
+from ponder.core.ledger import Charge
 from ponder.engine.lanes import Lane
 from ponder.engine.live.backend_slots import slots
 from ponder.engine.live.worst_cost import most, spent, spent_in_part
@@ -42,6 +44,9 @@ logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 ATTEMPTS = 4
 """How often a call is made at most, the first time included."""
+
+GIVE_UP = 3
+"""After so many failed calls in a row the server is taken to be gone."""
 
 ONE_CALL = Amount(calls=1)
 
@@ -66,8 +71,9 @@ class _Call:
     lane: Lane
     step: int
     part: str
-    purpose: Purpose
+    purpose: str
     request: Request
+    model: str
     kept: Kept
     made: int = 0
     row: int = 0
@@ -81,29 +87,38 @@ class _Call:
 
 
 class Caller:
-    """Makes the calls of one run and books them. `interrupted` tells whether somebody has stopped the run."""
+    """Makes the calls of one run to its models, which are known by their roles, and books them.
+
+    `interrupted` tells whether somebody has stopped the run.
+    """
 
     def __init__(
         self,
-        backend: Backend,
+        models: Mapping[str, Backend],
         state: State,
         memory: Memory,
         watch: Watch | None,
         interrupted: Callable[[], bool],
     ) -> None:
-        self._backend = backend
+        self._models = models
+        self._slots = {role: slots(model) for role, model in models.items()}
         self._state = state
         self._memory = memory
         self._watch = watch
         self._interrupted = interrupted
-        self._slots = slots(backend)
         self._refund: anyio.Event | None = None
-        self._met: BackendError | None = None
-        self.answered = 0
-        self.failed_in_a_row = 0
+        self._met: dict[str, BackendError] = {}
+        self._answered: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
 
-    async def make(self, lane: Lane, step: int, part: str, purpose: Purpose, request: Request) -> Completion:
-        """The reply to `request`: from the journal if an earlier life of the run received it.
+    def gone(self, model: str) -> bool:
+        """Whether it looks as if nothing can come from a model any more: no call has succeeded, or none of the last."""
+        return self._answered[model] == 0 or self._failures[model] >= GIVE_UP
+
+    async def make(
+        self, lane: Lane, step: int, part: str, purpose: str, request: Request, model: str = MAIN
+    ) -> Completion:
+        """The reply of a model to `request`: from the journal if an earlier life of the run received it.
 
         Branches whose call is cut off are closed with the text that had come.
 
@@ -113,7 +128,7 @@ class Caller:
             Cut: the deadline passed while it was under way, or an earlier life of the run had cut it off.
         """
         rows = self._memory.recorded.rows(lane.name, step, part)
-        call = _Call(lane, step, part, purpose, request, Kept(request, rows))
+        call = _Call(lane, step, part, purpose, request, model, Kept(request, rows))
         call.made = sum("failed" in (row.result or {}) for row in rows)
         self._memory.take_up(lane, rows)
         earlier = self._memory.recorded.entry(lane.name, step, part)
@@ -150,13 +165,13 @@ class Caller:
         raise Cut(call.produced, out_of_time(call.lane, self._state))
 
     async def _in_a_slot(self, call: _Call) -> Completion:
-        async with self._slots:
+        async with self._slots[call.model]:
             await self._pause_if_cancelled()
             try:
                 completion = await self._attempt(call)
             except BackendError as error:
                 completion = await self._again(call, error)
-        self._succeeded()
+        self._succeeded(call)
         return completion
 
     async def _pause_if_cancelled(self) -> None:
@@ -167,15 +182,15 @@ class Caller:
         if self._interrupted():
             await anyio.sleep_forever()
 
-    def _succeeded(self) -> None:
-        self.answered += 1
-        self.failed_in_a_row = 0
+    def _succeeded(self, call: _Call) -> None:
+        self._answered[call.model] += 1
+        self._failures[call.model] = 0
 
     def _failed(self, call: _Call) -> None:
         if call.kept:  # the server does answer
-            self._succeeded()
+            self._succeeded(call)
         else:
-            self.failed_in_a_row += 1
+            self._failures[call.model] += 1
 
     async def _again(self, call: _Call, first: BackendError) -> Completion:
         """The further attempts, with the pauses of `stamina`; it costs too much time for calls that succeed."""
@@ -200,26 +215,28 @@ class Caller:
         call.made += 1
         call.came = ()
         if self._memory.writes:
-            intent = records.intent(call.purpose, call.request)
+            intent = records.intent(call.purpose, call.request, call.model)
             call.row = self._memory.intend(call.lane, call.step, call.part, intent)
         progress = Progress(spend=lambda: call.lane.account.reserve(ONE_CALL))
         if self._watch is not None:
             progress.watch = _relay(self._watch, request, progress)
         try:
-            completion = await self._generate(request, progress)
+            completion = await self._generate(call, request, progress)
         except PartlyFailed as error:
             kept = records.kept(call.kept.take(error))
-            self._settle(call, _held(ceiling, progress), spent_in_part(call.purpose, error, progress, retries))
+            self._settle(
+                call, _held(ceiling, progress), spent_in_part(call.purpose, call.model, error, progress, retries)
+            )
             self._settle_row(call, {**_outcome(call, error), **kept})
             raise
         except Exception as error:
-            self._explain(error)
-            self._settle(call, _held(ceiling, progress), spent(call.purpose, progress, retries, failures=1))
+            self._explain(call, error)
+            self._settle(call, _held(ceiling, progress), spent(call.purpose, call.model, progress, retries, failures=1))
             self._settle_row(call, _outcome(call, error))
             raise
         except BaseException:  # cancelled; what it had produced is paid for
             call.came = records.produced(progress)
-            self._settle(call, _held(ceiling, progress), spent(call.purpose, progress, retries))
+            self._settle(call, _held(ceiling, progress), spent(call.purpose, call.model, progress, retries))
             self._cut_row(call)
             raise
         usage = completion.usage
@@ -228,8 +245,8 @@ class Caller:
             call,
             _held(ceiling, progress),
             Charge(
-                purpose=call.purpose, prompt=usage.prompt, cached=usage.cached, output=usage.output,
-                thinking=thinking, calls=1 + progress.more, retries=retries + progress.refused,
+                purpose=call.purpose, model=call.model, prompt=usage.prompt, cached=usage.cached,
+                output=usage.output, thinking=thinking, calls=1 + progress.more, retries=retries + progress.refused,
                 failures=progress.refused, estimated=usage.estimated,
             ),
         )  # fmt: skip
@@ -238,26 +255,26 @@ class Caller:
             self._settle_row(call, records.completion(completion))
         return completion
 
-    def _explain(self, error: Exception) -> None:
+    def _explain(self, call: _Call, error: Exception) -> None:
         """Why a call was not even made is told by what this run has met, not by whoever refused it for that."""
         if not isinstance(error, BackendError):
             return
         if error.sent:
-            self._met = error
-        elif self._met is not None:
-            error.args = (str(self._met),)
+            self._met[call.model] = error
+        elif call.model in self._met:
+            error.args = (str(self._met[call.model]),)
 
-    async def _generate(self, request: Request, progress: Progress) -> Completion:
+    async def _generate(self, call: _Call, request: Request, progress: Progress) -> Completion:
         """One call; what the backend has to say of it goes to the answer's notes."""
         try:
-            return await self._backend.generate(request, progress)
+            return await self._models[call.model].generate(request, progress)
         finally:
             known = self._state.notes
             known.extend(note for note in dict.fromkeys(progress.notes) if note not in known)
 
     async def _reserve(self, call: _Call, request: Request) -> Amount:
         """Set aside the most that the next attempt can cost, once calls under way have given back what they can."""
-        ceiling = most(request, self._state.price)
+        ceiling = most(request, self._state.prices.get(call.model))
         try:
             while True:
                 if _late(call.lane):
@@ -276,7 +293,7 @@ class Caller:
 
     def _settle(self, call: _Call, ceiling: Amount, charge: Charge) -> None:
         call.charge = charge
-        call.lane.account.settle(ceiling, charge.amount(self._state.price))
+        call.lane.account.settle(ceiling, charge.amount(self._state.prices.get(charge.model)))
         if self._refund is not None:
             self._refund.set()
             self._refund = None
@@ -299,7 +316,7 @@ class Caller:
 
     def _replay(self, call: _Call, entry: Entry) -> Completion:
         result = entry.result or {}
-        if entry.intent and not records.same(entry.intent, records.intent(call.purpose, call.request)):
+        if entry.intent and not records.same(entry.intent, records.intent(call.purpose, call.request, call.model)):
             raise StrategyError(
                 f"the strategy asks for {call.purpose} {call.part!r} otherwise than when this run was recorded; "
                 "it or the server has changed since, or it draws randomness from somewhere else than s.rng"
@@ -311,7 +328,7 @@ class Caller:
             raise failure
         if "cut" in result:
             raise Cut(records.read_cut(result), records.read_limit(result))
-        self._succeeded()
+        self._succeeded(call)
         return records.read_completion(result)
 
 

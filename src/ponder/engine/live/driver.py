@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from ponder.core.actions import Action
 from ponder.core.answer import Answer
 from ponder.core.answer_format import AnswerFormat
 from ponder.core.backend import Backend, Capability
-from ponder.core.bill import Bill, Price
+from ponder.core.bill import MAIN, Bill, Price
 from ponder.core.budget import Account, Budget
 from ponder.core.errors import (
     BackendError,
@@ -58,6 +58,7 @@ PAUSE = 256
 class Live:
     """One run of one plan on one problem.
 
+    `backend` is the main model; `models` are others by their roles, with their `prices`.
     `state` may be read at any time, by a display for instance. `watch` is told of streamed text. `recorded` holds what
     an earlier life of the run had done: it is not done again.
     """
@@ -73,6 +74,8 @@ class Live:
         seed: int,
         budget: Budget | None = None,
         price: Price | None = None,
+        models: Mapping[str, Backend] | None = None,
+        prices: Mapping[str, Price | None] | None = None,
         verifier: Verifier | None = None,
         journal: Journal | None = None,
         recorded: Recorded | None = None,
@@ -80,10 +83,12 @@ class Live:
         patience: float = PATIENCE,
     ) -> None:
         self.plan = plan
-        self.state = State(budget or Budget(), price or backend.price, seed, settings.max_tokens)
+        self.state = State(
+            budget or Budget(), {**(prices or {}), MAIN: price or backend.price}, seed, settings.max_tokens
+        )
         self._name = plan.strategy.name
         self._problem = problem
-        self._backend = backend
+        self._models = {**(models or {}), MAIN: backend}
         self._settings = settings
         self._seed = seed
         self._journal = journal
@@ -197,9 +202,9 @@ class Live:
             if entry.part == "answer" and entry.result is not None:
                 clusters.know(entry.result["raw"], entry.result["chosen"])
         self._memory = Memory(self._journal, recorded, state, self.clock)
-        caller = Caller(self._backend, state, self._memory, self._watch, lambda: self._ending)
+        caller = Caller(self._models, state, self._memory, self._watch, lambda: self._ending)
         self._performer = Performer(
-            caller, self._memory, clusters, state, self._problem, self._settings, self._backend, self._verifier,
+            caller, self._memory, clusters, state, self._problem, self._settings, self._models, self._verifier,
             stream=self._watch is not None,
             logprobs=int(Capability.LOGPROBS in self.plan.needs),
         )  # fmt: skip
@@ -232,7 +237,7 @@ class Live:
         return self.state.best(because)
 
     async def _strategy(self, lane: Lane) -> Answer:
-        self._session = Session(self._problem, self._settings)
+        self._session = Session(self._problem, self._settings, self._models)
         try:
             return checked(self._name, await self._drive(lane, self.plan.start(self._session)))
         finally:

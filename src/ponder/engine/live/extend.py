@@ -26,9 +26,6 @@ from ponder.engine.steps import STEP, Leg, growth, next_leg, so_far
 
 __all__ = ["Extender"]
 
-GIVE_UP = 3
-"""After so many failed calls in a row the server is taken to be gone."""
-
 
 @dataclass(slots=True)
 class _Stretch:
@@ -68,10 +65,11 @@ class Extender:
         """
         asked = {branch.id: self._state.current(branch) for branch in action.branches}
         live = [branch for branch in asked.values() if branch.live]
-        if any(so_far(branch) for branch in live):
-            self._requests.require(Capability.CONTINUE, "extend a branch that has begun")
-        if action.until == "step":
-            self._requests.require(Capability.CONTINUE, "extend step by step")
+        for branch in live:
+            if so_far(branch):
+                self._requests.require(Capability.CONTINUE, "extend a branch that has begun", branch.model)
+            if action.until == "step":
+                self._requests.require(Capability.CONTINUE, "extend step by step", branch.model)
         with self._claimed(live):
             done = await self._advance(lane, live, action)
             await self.read_answers(live, lane)
@@ -84,10 +82,13 @@ class Extender:
         legs = {branch.id: Leg(stop=(STEP,) if action.until == "step" else ()) for branch in live}
         most = {branch.id: branch.tokens + (action.tokens or self._requests.settings.max_tokens) for branch in live}
         while legs:
-            going: dict[Leg, list[Branch]] = {}
+            going: dict[tuple[Leg, str], list[Branch]] = {}
             for identity, leg in legs.items():
-                going.setdefault(leg, []).append(self._state.branches[identity])
-            batches = [(batch, leg) for leg, branches in going.items() for batch in self._batches(lane, leg, branches)]
+                branch = self._state.branches[identity]
+                going.setdefault((leg, branch.model), []).append(branch)
+            batches = [
+                (batch, leg) for (leg, _), branches in going.items() for batch in self._batches(lane, leg, branches)
+            ]
             now = await together([self._continue(lane, batch, leg, most) for batch, leg in batches])
             self._state.deepen(lane, lane.depth + max((stretch.chain for stretch in now), default=0))
             done += now
@@ -117,12 +118,12 @@ class Extender:
             self._busy -= names
 
     def _batches(self, lane: Lane, leg: Leg, branches: list[Branch]) -> list[list[Branch]]:
-        """Branches that stand at the same text go into one call, if the backend completes several at a time.
+        """Branches of one model that stand at the same text go into one call, if it completes several at a time.
 
         What an earlier life of the run has put together stays so, also if the model has turned out to refuse it since.
         """
         planned = (self._memory.planned(lane, lane.step, leg.part(branch)) or 1 for branch in branches)
-        if not self._requests.can(Capability.N) and max(planned, default=1) == 1:
+        if not self._requests.can(Capability.N, branches[0].model) and max(planned, default=1) == 1:
             return [[branch] for branch in branches]
         batches: dict[tuple[int, str, str], list[Branch]] = {}
         for branch in branches:  # branches of one `sample` share their prompt
@@ -132,24 +133,25 @@ class Extender:
     async def _continue(self, lane: Lane, batch: list[Branch], leg: Leg, most: Mapping[str, int]) -> _Stretch:
         """Extend branches that stand at the same text, to no more tokens than `most`."""
         done = _Stretch()
-        step, before = lane.step, 0  # `before`: of the chain, what the next call has to wait for
+        step, before, model = lane.step, 0, batch[0].model  # `before`: of the chain, what the next call waits for
         while batch:
             room = min(self._requests.settings.max_tokens, most[batch[0].id]) - batch[0].tokens
             asked = self._requests.build(
                 max_tokens=min(leg.tokens or room, room),
                 messages=batch[0].messages,
+                model=model,
                 prefix=so_far(batch[0]),
                 stop=leg.stop,
-                seed=self._requests.seed(batch[0]),
+                seed=self._requests.seed_of(batch[0]),
                 branches=(batch[0].id,),
                 stream=self._stream or lane.cancellable or lane.deadline != float("inf"),
             )
-            fit = self._requests.in_one_call(len(batch))
-            count = self._count(lane, step, leg.part(batch[0]), fit, asked)
+            fit = self._requests.in_one_call(len(batch), model)
+            count = self._count(lane, step, leg.part(batch[0]), fit, asked, model)
             now, batch = batch[:count], batch[count:]
             request = asked if len(now) == 1 else replace(asked, n=len(now), branches=tuple(b.id for b in now))
             try:
-                completion = await self._caller.make(lane, step, leg.part(now[0]), "branch", request)
+                completion = await self._caller.make(lane, step, leg.part(now[0]), "branch", request, model)
             except Cut as cut:
                 if cut.limit is None:
                     raise
@@ -201,7 +203,7 @@ class Extender:
         self._state.grow(branch.id, kept, limit)
         self._state.book(Charge(discarded=choice.tokens - kept.tokens))
 
-    def _count(self, lane: Lane, step: int, part: str, fit: int, request: Request) -> int:
+    def _count(self, lane: Lane, step: int, part: str, fit: int, request: Request, model: str) -> int:
         """How many branches the next call takes: what an earlier life of the run asked for, or what fits."""
         planned = self._memory.planned(lane, step, part)
         if planned is not None:
@@ -209,7 +211,7 @@ class Extender:
         if not lane.account.bounded:
             return fit
         # When none fits, one waits for what calls under way may give back.
-        return max(1, lane.account.affordable(most_of(request, self._state.price), fit))
+        return max(1, lane.account.affordable(most_of(request, self._state.prices.get(model)), fit))
 
     async def read_answers(self, branches: Iterable[Branch], lane: Lane | None = None) -> None:
         """Find the answers of branches that have ended by themselves; with a `lane` the model may be asked for them."""
@@ -233,7 +235,7 @@ class Extender:
                 raise stretch.limit
 
         async def gone() -> bool:
-            return self._caller.answered == 0 or self._caller.failed_in_a_row >= GIVE_UP
+            return all(self._caller.gone(model) for model in {branch.model for branch in tried})
 
         for stretch in done:
             if stretch.failure is not None and await self._memory.once(lane, lane.step, "gone", gone):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ponder.core import actions
 from ponder.core.backend import Backend, Capability
+from ponder.core.bill import MAIN
 from ponder.core.errors import BudgetTooSmall
 from ponder.core.problem import Problem, Verifier
 from ponder.core.settings import Settings
@@ -33,14 +35,14 @@ class Performer:
         state: State,
         problem: Problem,
         settings: Settings,
-        backend: Backend,
+        models: Mapping[str, Backend],
         verifier: Verifier | None,
         stream: bool,
         logprobs: int,
     ) -> None:
         self._memory = memory
         self._state = state
-        self._requests = Requests(problem, settings, backend, state.seed, logprobs)
+        self._requests = Requests(problem, settings, models, state.seed, logprobs)
         self._extender = Extender(caller, memory, clusters, state, self._requests, stream=stream)
         self._beside = Beside(caller, memory, clusters, state, self._requests, verifier)
 
@@ -48,17 +50,18 @@ class Performer:
         """Carry out one action and return what the strategy awaits."""
         match action:
             case actions.Sample():
-                return self._state.open(lane, action.n, messages=action.messages)
+                return self._state.open(lane, action)
             case actions.Append():
-                self._requests.require(Capability.CONTINUE, "go on from appended text")
+                self._requests.require(Capability.CONTINUE, "go on from appended text", action.branch.model)
                 return self._state.append(action.branch, action.text)
             case actions.Fork():
-                self._requests.require(Capability.CONTINUE, "fork")
-                return self._state.open(lane, action.n, self._state.current(action.branch))
+                self._requests.require(Capability.CONTINUE, "fork", action.branch.model)
+                return self._state.fork(lane, action.branch, action.n)
             case actions.Extend():
                 return await self._extender.extend(lane, action)
             case actions.Probe():
-                self._requests.require(Capability.CONTINUE, "probe")
+                for branch in action.branches:
+                    self._requests.require(Capability.CONTINUE, "probe", branch.model)
                 return await self._beside.probe(lane, action.branches)
             case actions.Prune():
                 return [self._state.end(branch, "pruned") for branch in action.branches]
@@ -82,11 +85,11 @@ class Performer:
             BudgetTooSmall: it does not.
         """
         request = self._requests.build(max_tokens=self._requests.settings.max_tokens)
-        ceiling = most(request, self._state.price)
+        ceiling = most(request, self._state.prices.get(MAIN))
         if not lane.account.bounded or lane.account.affordable(ceiling, 1) or self._memory.resumed:
             return
         raise BudgetTooSmall(
             f"the budget does not cover one call: that may take {ceiling.tokens:,} tokens"
-            + (f" and ${ceiling.usd:.6f}" if self._state.price else "")
+            + (f" and ${ceiling.usd:.6f}" if self._state.prices.get(MAIN) else "")
             + "; raise the budget or lower max_tokens"
         )

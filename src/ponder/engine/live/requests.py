@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 
 from ponder.core.backend import Backend, Batches, Capability, Message, Request
+from ponder.core.bill import MAIN
 from ponder.core.branch import Branch
-from ponder.core.errors import MissingCapability
+from ponder.core.errors import MissingCapability, UnknownName
 from ponder.core.problem import Problem
 from ponder.core.settings import Settings
 
@@ -14,38 +16,55 @@ __all__ = ["Requests"]
 
 
 class Requests:
-    """Builds the requests of one run; `logprobs` is how many alternatives to ask for with each first token."""
+    """Builds the requests of one run to its models, which are known by their roles.
 
-    def __init__(self, problem: Problem, settings: Settings, backend: Backend, seed: int, logprobs: int) -> None:
+    `logprobs` is how many alternatives to ask for with the first token of each branch.
+    """
+
+    def __init__(
+        self, problem: Problem, settings: Settings, models: Mapping[str, Backend], seed: int, logprobs: int
+    ) -> None:
         self.problem = problem
         self.settings = settings
-        self._backend = backend
+        self._models = models
         self._seed = seed
         self._logprobs = logprobs
-        self._most_choices = backend.most_choices if isinstance(backend, Batches) else None
 
-    def can(self, capability: Capability) -> bool:
-        """True if the backend can do it."""
-        return capability in self._backend.capabilities
+    def can(self, capability: Capability, model: str = MAIN) -> bool:
+        """True if the model can do it."""
+        return capability in self._models[model].capabilities
 
-    def in_one_call(self, choices: int) -> int:
-        """How many of so many choices the backend takes in one call."""
-        return choices if self._most_choices is None else min(choices, self._most_choices)
+    def in_one_call(self, choices: int, model: str = MAIN) -> int:
+        """How many of so many choices the model takes in one call."""
+        backend = self._models[model]
+        most = backend.most_choices if isinstance(backend, Batches) else None
+        return choices if most is None else min(choices, most)
 
-    def require(self, capability: Capability, what: str) -> None:
-        """See that the backend can do it.
+    def check_role(self, model: str) -> None:
+        """See that there is a model of this role.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        if model not in self._models:
+            raise UnknownName("model", model, self._models)
+
+    def require(self, capability: Capability, what: str, model: str = MAIN) -> None:
+        """See that the model can do it.
 
         Raises:
             MissingCapability: it cannot.
         """
-        if not self.can(capability):
-            raise MissingCapability(f"{self._backend.name} cannot {what}: it lacks the capability {capability.value!r}")
+        if not self.can(capability, model):
+            name = self._models[model].name
+            raise MissingCapability(f"{name} cannot {what}: it lacks the capability {capability.value!r}")
 
     def build(
         self,
         *,
         max_tokens: int,
         messages: tuple[Message, ...] | None = None,
+        model: str = MAIN,
         prefix: str = "",
         stop: tuple[str, ...] = (),
         seed: int | None = None,
@@ -53,7 +72,10 @@ class Requests:
         branches: tuple[str, ...] = (),
         stream: bool = False,
     ) -> Request:
-        """A request with the run's settings; `messages` is a branch's own prompt."""
+        """A request with the run's settings; `messages` is a branch's own prompt.
+
+        How much to reason is said to the main model only: what others can do with it is not known.
+        """
         settings = self.settings
         return Request(
             messages=self.problem.messages if messages is None else messages,
@@ -64,17 +86,19 @@ class Requests:
             stop=stop,
             seed=seed,
             logprobs=self._logprobs,
-            thinking=settings.thinking,
+            thinking=settings.thinking if model == MAIN else None,
             limit_name=settings.limit_name,
             branches=branches,
             stream=stream,
             options=settings.options,
         )
 
-    def seed(self, branch: Branch | None, name: str = "") -> int | None:
-        """The sampling seed of a branch's next stretch: the same in every life of the run."""
-        if not self.can(Capability.SEED):
+    def seed(self, name: str, model: str = MAIN) -> int | None:
+        """The sampling seed of what has this name in the run: the same in every life of it."""
+        if not self.can(Capability.SEED, model):
             return None
-        if branch is not None:
-            name = f"{branch.id}:{branch.tokens}"
         return zlib.crc32(f"{self._seed}:{name}".encode()) & 0x7FFFFFFF
+
+    def seed_of(self, branch: Branch) -> int | None:
+        """That of a branch's next stretch."""
+        return self.seed(f"{branch.id}:{branch.tokens}", branch.model)

@@ -10,7 +10,7 @@ from ponder.core.backend import Progress, Request
 from ponder.core.bill import Price
 from ponder.core.budget import Amount
 from ponder.core.errors import PartlyFailed
-from ponder.core.ledger import Charge, Purpose
+from ponder.core.ledger import Charge
 
 __all__ = ["PART", "most", "spent", "spent_in_part"]
 
@@ -43,7 +43,7 @@ def _most_of_message(message: Mapping[str, Any]) -> int:
     return said + len(json.dumps(calls, default=str)) if calls else said
 
 
-def spent(purpose: Purpose, progress: Progress, retries: int, failures: int = 0) -> Charge:
+def spent(purpose: str, model: str, progress: Progress, retries: int, failures: int = 0) -> Charge:
     """What a call that was not completed had cost so far.
 
     The text of a branch that is cut stays with the branch; anything else is thrown away.
@@ -51,19 +51,19 @@ def spent(purpose: Purpose, progress: Progress, retries: int, failures: int = 0)
     output = sum(progress.tokens)
     kept = purpose == "branch" and not failures
     return Charge(
-        purpose=purpose, prompt=progress.prompt_tokens, cached=progress.cached_tokens, output=output,
+        purpose=purpose, model=model, prompt=progress.prompt_tokens, cached=progress.cached_tokens, output=output,
         discarded=0 if kept else output, calls=1 + progress.more, retries=retries + progress.refused,
         failures=failures + progress.refused, estimated=progress.estimated,
     )  # fmt: skip
 
 
-def spent_in_part(purpose: Purpose, failure: PartlyFailed, progress: Progress, retries: int) -> Charge:
+def spent_in_part(purpose: str, model: str, failure: PartlyFailed, progress: Progress, retries: int) -> Charge:
     """What a call has cost of whose choices some failed: what those had produced is thrown away."""
     if failure.usage is None:
-        return spent(purpose, progress, retries, failures=1)
+        return spent(purpose, model, progress, retries, failures=1)
     good, usage = failure.choices.values(), failure.usage
     return Charge(
-        purpose=purpose, prompt=usage.prompt, cached=usage.cached, output=usage.output,
+        purpose=purpose, model=model, prompt=usage.prompt, cached=usage.cached, output=usage.output,
         thinking=sum(choice.thinking_tokens for choice in good),
         discarded=max(0, usage.output - sum(choice.tokens for choice in good)),
         calls=1 + progress.more, retries=retries + progress.refused, failures=1 + progress.refused,

@@ -9,9 +9,9 @@ from typing import Any
 
 from ponder.core import errors
 from ponder.core.backend import Progress, Request
+from ponder.core.bill import MAIN
 from ponder.core.completion import Choice, Completion, Usage
 from ponder.core.errors import BackendError, BudgetExhausted, PonderError
-from ponder.core.ledger import Purpose
 
 __all__ = [
     "completion",
@@ -29,15 +29,17 @@ __all__ = [
 ]
 
 
-def intent(purpose: Purpose, request: Request) -> dict[str, Any]:
+def intent(purpose: str, request: Request, model: str) -> dict[str, Any]:
     """What is about to be asked: enough to see on a resume that the same is asked again.
 
     The problem's messages are in the run's header, the text of branches is in the rows before this one.
     """
     said = request.prefix
-    if purpose in ("chat", "verifier"):
+    if purpose not in ("branch", "probe"):
         said += json.dumps([dict(message) for message in request.messages], default=str)
+    role = {} if model == MAIN else {"model": model}
     return {
+        **role,
         "purpose": purpose,
         "crc": zlib.crc32(said.encode("utf-8", "surrogatepass")),
         "branches": list(request.branches),

@@ -101,7 +101,8 @@ class Memory:
     def take_up(self, lane: Lane, rows: Iterable[Entry]) -> None:
         """What earlier lives spent here counts under the limits that the lane has set itself, too."""
         for row in rows:
-            amount = Charge(**(row.result or {}).get("charge", {})).amount(self._state.price)
+            charge = Charge(**(row.result or {}).get("charge", {}))
+            amount = charge.amount(self._state.prices.get(charge.model))
             for account in lane.account.chain():
                 if account is not self._state.root:
                     account.settle(Amount(), amount)

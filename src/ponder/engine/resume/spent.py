@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ponder.core.bill import Bill, Price
@@ -19,8 +20,8 @@ def charges_of(recorded: Recorded) -> list[Charge]:
     return [Charge(**result["charge"]) for result in results if result is not None and "charge" in result]
 
 
-def cost_of(recorded: Recorded, price: Price | None) -> Bill:
+def cost_of(recorded: Recorded, prices: Mapping[str, Price | None]) -> Bill:
     """What a run has cost whose process died; how its calls followed one another is only known when it goes on."""
-    state = State(Budget(), price, 0)
+    state = State(Budget(), prices, 0)
     state.take_up(charges_of(recorded), recorded.lost)
     return replace(state.bill, seconds=round(recorded.clock, 3))

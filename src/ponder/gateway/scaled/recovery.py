@@ -7,7 +7,7 @@ import logging
 
 from ponder.api import Job
 from ponder.core.answer import Answer
-from ponder.core.bill import Bill
+from ponder.core.bill import MAIN, Bill
 from ponder.core.errors import RunBusy, StoreError
 from ponder.engine.resume.journal import Recorded
 from ponder.engine.resume.spent import cost_of
@@ -93,7 +93,8 @@ class Recovery:
         if row is None:
             return Bill(usd=0.0)
         if row.status == "running":
-            return cost_of(Recorded(self._store.entries(row.id)), Job.from_dict(row.job).price)
+            job = Job.from_dict(row.job)
+            return cost_of(Recorded(self._store.entries(row.id)), {**job.prices, MAIN: job.price})
         return booked(row)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ponder.core.actions import Until
+from ponder.core.actions import Chat, Until
 from ponder.core.branch import Branch
+from ponder.core.completion import Reply
 from ponder.core.errors import MissingCapability, TooFewBranches
 from ponder.core.problem import Reads
 from ponder.engine.steps import STEP
@@ -80,6 +81,10 @@ class Pool:
     def append(self, branch: Branch, text: str) -> None:
         """Refused: nothing was recorded of how a branch goes on behind a text of the strategy's own."""
         raise MissingCapability("there is no record of branches with appended text")
+
+    def chat(self, asked: Chat) -> Sequence[Reply]:
+        """Refused: a recording holds branches of the problem only."""
+        raise MissingCapability("there is no record of chat to replay")
 
     def probe(self, branch: Branch) -> tuple[str | None, int]:
         """The recorded probe at the branch's length, which must be one of those at which it was probed."""
