@@ -181,8 +181,13 @@ class RunStore(ABC):
 
         Raises:
             InvalidOption: there is none, or several begin so.
+            StoreError: the file is damaged.
         """
-        return self._select("WHERE id = ?", self.id_of(name))[0]
+        run = self.id_of(name)
+        rows = self._select("WHERE id = ?", run)
+        if not rows:
+            raise StoreError(f"{self.place} is damaged: it lists a run {run!r:.40} and has none of this id")
+        return rows[0]
 
     def id_of(self, name: str) -> str:
         """The whole id of a run, also of one that is damaged; see `run`.

@@ -258,6 +258,9 @@ class _Line:
     def close(self) -> Draft:
         half = whole(self._half)
         self._content.append(half)
+        grown = self.draft.written.add(size_of(half)) if half else 0
+        self._guessed += grown
+        self._progress.estimated += grown
         if self.draft.tokens is not None:
             self.draft.tokens = self._booked  # what came after the server's last count is in it, as estimated
         self.draft.content = "".join(self._content)
@@ -266,8 +269,8 @@ class _Line:
         if self.cut:  # the last may not have got as far as its name
             self.draft.tool_calls = [call for call in self.draft.tool_calls if is_named(call)]
         held = self._thinking.feed(half)[1] + self._thinking.close()
-        if held:
-            self._show(False, held, 0)
+        if held or grown:
+            self._show(False, held, grown)
         return self.draft
 
     def _show(self, retract: bool, visible: str, tokens: int) -> None:
